@@ -1,0 +1,1 @@
+lib_libtidings_a_SOURCES += lib/base/error.c lib/base/error.h

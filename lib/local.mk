@@ -1,0 +1,3 @@
+# The modules of lib/, in the order of lib/LAYERS.
+include lib/base/local.mk
+include lib/clock/local.mk

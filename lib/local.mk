@@ -1,3 +1,4 @@
 # The modules of lib/, in the order of lib/LAYERS.
 include lib/base/local.mk
+include lib/event/local.mk
 include lib/clock/local.mk

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <glib.h>
+
+#include "base/id.h"
+#include "event/event.h"
+
+/* The journal: where a producer's events wait, durably, for policyd.
+ *
+ * A folder a producer, of numbered segments (SQLite, WAL, synchronous=FULL).
+ * The producer alone writes, and alone makes segments; it holds `lock` while it
+ * does. policyd only reads, and unlinks a segment that it has folded whole once
+ * a newer one exists. So neither ever waits for the other. */
+
+struct journal;
+
+/* Opens the producer's end of folder DIR, makes it if missing (mode 2770), takes
+ * its lock, and goes on from the last id written. Errors: SYS (with the path);
+ * TEMP if another process holds the lock. */
+struct journal *journal_open(const char *dir, uint8_t node, enum id_producer producer, GError **error);
+void journal_close(struct journal *journal);
+
+/* A fresh id from this journal's source. Any thread. */
+int64_t journal_next_id(struct journal *journal, int64_t now);
+
+/* Writes EVENTS in one transaction and returns when they are on disk
+ * (fdatasync). All or none. One thread at a time. Errors: SYS (disk full,
+ * read-only, corrupt: a corrupt segment is put aside and a new one begun at the
+ * next call). */
+bool journal_write(struct journal *journal, const struct event *events, size_t n, GError **error);
+
+/* Writes one event, sharing its transaction with the other threads that wait at
+ * the same time (group commit). Returns when it is on disk. Any thread. */
+bool journal_append(struct journal *journal, const struct event *event, GError **error);
+
+/* The reader's end. A position is (segment, seq), seq from 1. */
+struct journal_position {
+  int64_t segment;
+  int64_t seq;
+};
+
+struct journal_reader;
+
+/* Opens the reader's end; a folder that is not there yet is empty. */
+struct journal_reader *journal_reader_open(const char *dir, GError **error);
+void journal_reader_close(struct journal_reader *reader);
+
+/* Appends to EVENTS (of struct event, cleared by its own clear function) up to
+ * MAX events after *POSITION, in order, and moves *POSITION. None new: true and
+ * nothing appended. Errors: SYS. A segment that cannot be read is an error each
+ * time until it is mended or moved away. */
+bool journal_read(struct journal_reader *reader, struct journal_position *position, size_t max,
+                  GArray *events, GError **error);
+
+/* Unlinks the segments below POSITION's. Called after the fold is committed. */
+bool journal_discard(struct journal_reader *reader, const struct journal_position *position, GError **error);

@@ -1,0 +1,46 @@
+/* Ids keep their order whatever the clock does. */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "base/id.h"
+
+static const int64_t noon = INT64_C(1795348800000000); /* 2026-11-22T12:00:00Z */
+
+static void test_round_trip(void **state)
+{
+  (void)state;
+  struct id_source source = {.node = 5, .producer = ID_TRACKER};
+  int64_t id = id_next(&source, noon + 999);
+  assert_true(id > 0);
+  assert_int_equal(id_time(id), noon);
+  assert_int_equal(id_node(id), 5);
+  assert_int_equal(id_producer_of(id), ID_TRACKER);
+}
+
+static void test_never_backwards(void **state)
+{
+  (void)state;
+  static const int64_t steps[] = {0, 1000, -3600000000, 0, 63072000000000, -63072000000000, -1795348800000000};
+  struct id_source source = {.node = 1, .producer = ID_MILTER};
+  int64_t last = 0;
+  for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+    for (int n = 0; n < 10000; n++) {
+      int64_t id = id_next(&source, noon + steps[i]);
+      assert_true(id > last);
+      assert_int_equal(id_producer_of(id), ID_MILTER);
+      last = id;
+    }
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_round_trip),
+      cmocka_unit_test(test_never_backwards),
+  };
+  return cmocka_run_group_tests_name("id", tests, NULL, NULL);
+}

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <glib.h>
+#include <jansson.h>
+
+/* Liquid templates: parsed once, rendered many times. No file, network or clock;
+ * what a template may cost is capped.
+ *
+ * Today: text and output, `{{ path | filter: argument }}`, with whitespace
+ * control. Tags `{% … %}` come later and are an error that says so. */
+
+/* A parsed template; immutable, any number of threads may render it. */
+struct liquid;
+
+/* Caps. */
+#define LIQUID_SOURCE_MAX  (4 * 1024 * 1024)
+#define LIQUID_OUTPUTS_MAX 10000
+#define LIQUID_PATH_MAX    32
+
+/* Parses LENGTH bytes at TEXT, which are the lines from LINE on of the file NAME
+ * (for messages: "NAME:LINE: …"). Caller frees with liquid_free(). Errors: INPUT,
+ * LIMIT. */
+struct liquid *liquid_parse(const char *text, size_t length, const char *name, int line, GError **error);
+
+/* Frees TEMPLATE, which may be NULL. */
+void liquid_free(struct liquid *template);
+typedef struct liquid liquid_auto;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(liquid_auto, liquid_free)
+
+/* Whether the template names PATH ("unsubscribe_url", "contact.first_name"), or
+ * something below it, anywhere. */
+bool liquid_uses(const struct liquid *template, const char *path);
+
+/* Puts the LENGTH bytes of a value where they can do no harm: appends them to OUT
+ * in the way of the context. The template's own text is not given to it. */
+typedef void liquid_escape(GString *out, const char *value, size_t length);
+
+/* Nothing is changed; `& < > " '` become entities. */
+void liquid_escape_none(GString *out, const char *value, size_t length);
+void liquid_escape_html(GString *out, const char *value, size_t length);
+
+/* Appends to OUT the template with DATA (an object; what is missing is empty),
+ * every value through ESCAPE. OUT never grows beyond OUTPUT_MAX bytes. Errors:
+ * LIMIT; OUT is then incomplete. */
+bool liquid_render(const struct liquid *template, const json_t *data, liquid_escape *escape,
+                   size_t output_max, GString *out, GError **error);

@@ -2,3 +2,4 @@
 include lib/base/local.mk
 include lib/event/local.mk
 include lib/clock/local.mk
+include lib/html/local.mk

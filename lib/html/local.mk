@@ -19,3 +19,23 @@ CONFORMANCE_TESTS += tests/conformance/html5lib
 check_PROGRAMS += tests/conformance/html5lib
 tests_conformance_html5lib_SOURCES = tests/conformance/html5lib.c
 tests_conformance_html5lib_LDADD = $(TEST_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/html
+tests_fuzz_html_SOURCES = tests/fuzz/html.c $(FUZZ_MAIN)
+tests_fuzz_html_LDADD = $(FUZZ_LIBS)
+
+EXTRA_DIST += tests/conformance/no-gumbo.sh
+if HAVE_GUMBO
+CONFORMANCE_TESTS += tests/conformance/gumbo
+check_PROGRAMS += tests/conformance/gumbo
+tests_conformance_gumbo_SOURCES = tests/conformance/gumbo.c
+tests_conformance_gumbo_CFLAGS = $(AM_CFLAGS) $(GUMBO_CFLAGS)
+tests_conformance_gumbo_LDADD = $(TEST_LIBS) $(GUMBO_LIBS)
+
+BENCHES += tests/bench/html
+tests_bench_html_SOURCES = tests/bench/html.c
+tests_bench_html_CFLAGS = $(AM_CFLAGS) $(GUMBO_CFLAGS)
+tests_bench_html_LDADD = $(PROGRAM_LIBS) $(GUMBO_LIBS)
+else
+CONFORMANCE_TESTS += tests/conformance/no-gumbo.sh
+endif

@@ -105,7 +105,8 @@ static bool starts_markup(const struct html_scan *scan, size_t at)
 
 static size_t text_end_data(struct html_scan *scan, size_t from)
 {
-  size_t at = look_for(scan, from, '<');
+  /* Between tags there is often nothing: not worth a call. */
+  size_t at = scan->bytes[from] == '<' ? from : look_for(scan, from, '<');
   while (at < scan->length && !starts_markup(scan, at))
     at = look_for(scan, at + 1, '<');
   return at;
@@ -282,17 +283,16 @@ static bool same_name(struct html_scan *scan, struct html_range one, struct html
   return i == length;
 }
 
-static void keep_attribute(struct html_scan *scan, struct html_token *token,
-                           const struct html_attribute *attribute)
+/* Keeps the attribute that was read behind those kept before. */
+static void keep_attribute(struct html_scan *scan, struct html_token *token)
 {
+  struct html_attribute *attribute = &scan->attributes[token->n_attributes];
   if (token->n_attributes == HTML_ATTRIBUTES_MAX) {
     token->attributes_cut = true;
     return;
   }
-  struct html_attribute *kept = &scan->attributes[token->n_attributes];
-  *kept = *attribute;
-  for (size_t i = 0; i < token->n_attributes && !kept->duplicate; i++)
-    kept->duplicate = same_name(scan, scan->attributes[i].name, kept->name);
+  for (size_t i = 0; i < token->n_attributes && !attribute->duplicate; i++)
+    attribute->duplicate = same_name(scan, scan->attributes[i].name, attribute->name);
   token->n_attributes++;
 }
 
@@ -317,14 +317,14 @@ static size_t read_value(struct html_scan *scan, size_t from, struct html_attrib
 
 static size_t read_attribute(struct html_scan *scan, size_t from, struct html_token *token)
 {
-  struct html_attribute attribute = {0};
+  /* In place, for a copy would wait for each of its bytes. */
+  struct html_attribute *attribute = &scan->attributes[token->n_attributes];
   /* The first byte is of the name even if it is a '='. */
   size_t end = skip_until(scan, from + 1, SPACE | SLASH | GREATER | EQUALS);
-  attribute.name = (struct html_range){from, end};
-  attribute.value = (struct html_range){end, end};
+  *attribute = (struct html_attribute){.name = {from, end}, .value = {end, end}};
   size_t at = skip_spaces(scan, end);
-  if (at < scan->length && scan->bytes[at] == '=') at = read_value(scan, at + 1, &attribute);
-  keep_attribute(scan, token, &attribute);
+  if (at < scan->length && scan->bytes[at] == '=') at = read_value(scan, at + 1, attribute);
+  keep_attribute(scan, token);
   return at;
 }
 
@@ -354,6 +354,7 @@ static const struct raw {
 
 static void begin_raw(struct html_scan *scan, struct html_range name)
 {
+  if (name.end - name.start < strlen("xmp")) return;
   for (const struct raw *raw = raws; raw < raws + G_N_ELEMENTS(raws); raw++) {
     if (raw->length != name.end - name.start) continue;
     if (!equal_nocase(scan->bytes + name.start, raw->name, raw->length)) continue;

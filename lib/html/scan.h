@@ -81,7 +81,7 @@ struct html_scan {
   bool follow_raw, open;
   const char *last;
   size_t last_length;
-  struct html_attribute attributes[HTML_ATTRIBUTES_MAX];
+  struct html_attribute attributes[HTML_ATTRIBUTES_MAX + 1]; /* the last is read and not kept */
 };
 
 /* Starts at the head of LENGTH bytes of HTML, borrowed until the last use of

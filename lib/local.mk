@@ -3,3 +3,4 @@ include lib/base/local.mk
 include lib/event/local.mk
 include lib/clock/local.mk
 include lib/html/local.mk
+include lib/tz/local.mk

@@ -4,3 +4,4 @@ include lib/event/local.mk
 include lib/clock/local.mk
 include lib/html/local.mk
 include lib/tz/local.mk
+include lib/zoneinfo/local.mk

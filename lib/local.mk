@@ -5,3 +5,4 @@ include lib/clock/local.mk
 include lib/html/local.mk
 include lib/tz/local.mk
 include lib/zoneinfo/local.mk
+include lib/conf/local.mk

@@ -6,3 +6,4 @@ include lib/html/local.mk
 include lib/tz/local.mk
 include lib/zoneinfo/local.mk
 include lib/conf/local.mk
+include lib/log/local.mk

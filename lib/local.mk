@@ -7,3 +7,4 @@ include lib/tz/local.mk
 include lib/zoneinfo/local.mk
 include lib/conf/local.mk
 include lib/log/local.mk
+include lib/metrics/local.mk

@@ -8,3 +8,4 @@ include lib/zoneinfo/local.mk
 include lib/conf/local.mk
 include lib/log/local.mk
 include lib/metrics/local.mk
+include lib/proc/local.mk

@@ -35,7 +35,7 @@ static int start_with(const struct proc_program *program, const char *text, cons
 {
   g_autofree char *file = g_strconcat(dir, "/tidings.conf", NULL);
   assert_true(g_file_set_contents(file, text, -1, NULL));
-  char *argv[] = {"test", "-c", file, (char *)option, NULL};
+  char *argv[] = {(char *)"test", (char *)"-c", file, (char *)option, NULL};
   int status;
   struct proc *p = proc_start(program, option ? 4 : 3, argv, &status);
   if (proc) *proc = p;
@@ -114,8 +114,9 @@ static void test_signals(void **state)
 static void test_identity(void **state)
 {
   (void)state;
-  static char *const none[] = {NULL};
-  static char *const two[] = {"7", "root", NULL};
+  char *const none[] = {NULL};
+  char seven[] = "7", root[] = "root";
+  char *const two[] = {seven, root, NULL};
   struct identity identity;
   assert_true(identity_find("nobody", NULL, none, &identity, NULL));
   assert_null(identity.groups);

@@ -2,6 +2,7 @@
 include lib/base/local.mk
 include lib/event/local.mk
 include lib/clock/local.mk
+include lib/mail/local.mk
 include lib/html/local.mk
 include lib/tz/local.mk
 include lib/zoneinfo/local.mk

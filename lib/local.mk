@@ -5,6 +5,7 @@ include lib/clock/local.mk
 include lib/mail/local.mk
 include lib/html/local.mk
 include lib/tz/local.mk
+include lib/doc/local.mk
 include lib/zoneinfo/local.mk
 include lib/conf/local.mk
 include lib/log/local.mk

@@ -43,5 +43,5 @@ void tz_zone_offset(const struct tz_zone *zone, int64_t instant, int32_t *offset
  * is its first showing (PEP 495 fold=0, RFC 5545 section 3.3.5). */
 int32_t tz_zone_wall_offset(const struct tz_zone *zone, int64_t wall);
 
-typedef struct tz_zone tz_zone; /* for g_autoptr */
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(tz_zone, tz_zone_free)
+typedef struct tz_zone tz_zone_auto; /* for g_autoptr */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(tz_zone_auto, tz_zone_free)

@@ -36,5 +36,5 @@ unsigned zoneinfo_refresh(struct zoneinfo *zones);
  * by a refresh. Caller frees. */
 char *zoneinfo_version(struct zoneinfo *zones);
 
-typedef struct zoneinfo zoneinfo; /* for g_autoptr */
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(zoneinfo, zoneinfo_close)
+typedef struct zoneinfo zoneinfo_auto; /* for g_autoptr */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(zoneinfo_auto, zoneinfo_close)

@@ -134,7 +134,7 @@ static void test_plans(void **state)
   for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
     print_message("%s\n", rows[i].id);
     g_autoptr(GError) error = NULL;
-    g_autoptr(tz_zone) zone = tzif_zone(rows[i].rule, NULL);
+    g_autoptr(tz_zone_auto) zone = tzif_zone(rows[i].rule, NULL);
     struct tz_plan plan = TZ_PLAN_INIT;
     struct tz_due due;
     int64_t from;
@@ -162,9 +162,9 @@ static void test_plans(void **state)
 static void test_resolved_late(void **state)
 {
   (void)state;
-  g_autoptr(tz_zone) before = tzif_zone("MST7MDT,M3.2.0,M11.1.0", NULL);
-  g_autoptr(tz_zone) after = tzif_zone("<-06>6", NULL);
-  g_autoptr(tz_zone) berlin = tzif_zone(BERLIN, NULL);
+  g_autoptr(tz_zone_auto) before = tzif_zone("MST7MDT,M3.2.0,M11.1.0", NULL);
+  g_autoptr(tz_zone_auto) after = tzif_zone("<-06>6", NULL);
+  g_autoptr(tz_zone_auto) berlin = tzif_zone(BERLIN, NULL);
   struct tz_plan plan = TZ_PLAN_INIT;
   struct tz_due due;
   int64_t from, expected;
@@ -193,7 +193,7 @@ static void test_daily(void **state)
                                       "<+00>0<+02>-2,M3.5.0/1,M10.5.0/3"};
   for (size_t r = 0; r < G_N_ELEMENTS(rules); r++)
     for (int at = 0; at < 24 * 60; at += 45) {
-      g_autoptr(tz_zone) zone = tzif_zone(rules[r], NULL);
+      g_autoptr(tz_zone_auto) zone = tzif_zone(rules[r], NULL);
       struct tz_plan plan = TZ_PLAN_INIT;
       struct tz_due due = {.instant = 0};
       plan.at = at;

@@ -86,7 +86,7 @@ static const struct {
 static void test_instants(void **state)
 {
   (void)state;
-  g_autoptr(tz_zone) berlin = tzif_zone("CET-1CEST,M3.5.0,M10.5.0/3", NULL);
+  g_autoptr(tz_zone_auto) berlin = tzif_zone("CET-1CEST,M3.5.0,M10.5.0/3", NULL);
   for (size_t i = 0; i < G_N_ELEMENTS(instants); i++) {
     int64_t instant;
     g_autoptr(GError) error = NULL;
@@ -118,7 +118,7 @@ static void test_local_format(void **state)
   for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
     int64_t instant, again;
     print_message("%s\n", rows[i].text);
-    g_autoptr(tz_zone) zone = tzif_zone(rows[i].rule, NULL);
+    g_autoptr(tz_zone_auto) zone = tzif_zone(rows[i].rule, NULL);
     assert_true(tz_text_to_instant(rows[i].instant, NULL, &instant, NULL));
     g_autofree char *text = tz_text_from_instant(instant, zone);
     assert_string_equal(text, rows[i].text);

@@ -69,7 +69,7 @@ static void test_rules(void **state)
   for (size_t i = 0; i < G_N_ELEMENTS(shown); i++) {
     print_message("%s at %s\n", shown[i].rule, shown[i].instant);
     g_autoptr(GError) error = NULL;
-    g_autoptr(tz_zone) zone = tzif_zone(shown[i].rule, &error);
+    g_autoptr(tz_zone_auto) zone = tzif_zone(shown[i].rule, &error);
     if (!zone) fail_msg("%s", error->message);
     int64_t instant = at(shown[i].instant);
     struct tz_civil local = tz_local(zone, instant);
@@ -124,7 +124,7 @@ static void test_transitions_then_rule(void **state)
   const int64_t times[] = {0};
   const uint8_t kinds[] = {1};
   g_autoptr(GByteArray) bytes = tzif_file(times, kinds, 1, types, 2, "CET-1CEST,M3.5.0,M10.5.0/3");
-  g_autoptr(tz_zone) zone = tz_zone_parse(bytes->data, bytes->len, NULL);
+  g_autoptr(tz_zone_auto) zone = tz_zone_parse(bytes->data, bytes->len, NULL);
   assert_non_null(zone);
   static const struct {
     const char *instant;
@@ -150,7 +150,7 @@ static void test_transitions_then_rule(void **state)
 static void test_cycle(void **state)
 {
   (void)state;
-  g_autoptr(tz_zone) zone = tzif_zone("AEST-10AEDT,M10.1.0,M4.1.0/3", NULL);
+  g_autoptr(tz_zone_auto) zone = tzif_zone("AEST-10AEDT,M10.1.0,M4.1.0/3", NULL);
   const int64_t cycle = INT64_C(12622780800) * 1000000;
   for (int64_t t = at("1970-01-01"); t < at("1980-01-01"); t += INT64_C(7201) * 1000000)
     for (int k = -20; k <= 20; k += 5) {
@@ -167,7 +167,7 @@ static void test_cycle(void **state)
 static void test_ends_of_time(void **state)
 {
   (void)state;
-  g_autoptr(tz_zone) zone = tzif_zone("CET-1CEST,M3.5.0,M10.5.0/3", NULL);
+  g_autoptr(tz_zone_auto) zone = tzif_zone("CET-1CEST,M3.5.0,M10.5.0/3", NULL);
   assert_int_equal(tz_local(zone, INT64_MAX).year, 294247);
   assert_int_equal(tz_local(zone, INT64_MIN).year, -290308);
 }
@@ -184,7 +184,7 @@ static void test_fixed(void **state)
     int32_t offset;
     const char *name;
     print_message("%d\n", rows[i].offset);
-    g_autoptr(tz_zone) zone = tz_zone_fixed(rows[i].offset);
+    g_autoptr(tz_zone_auto) zone = tz_zone_fixed(rows[i].offset);
     tz_zone_offset(zone, 0, &offset, NULL, &name);
     assert_int_equal(offset, rows[i].kept);
     assert_string_equal(name, rows[i].name);
@@ -232,7 +232,7 @@ static void test_bad_files(void **state)
 {
   (void)state;
   g_autoptr(GByteArray) good = with_byte(0, 'T');
-  g_autoptr(tz_zone) zone = tz_zone_parse(good->data, good->len, NULL);
+  g_autoptr(tz_zone_auto) zone = tz_zone_parse(good->data, good->len, NULL);
   assert_non_null(zone);
   refused("magic", with_byte(0, 't'), TIDINGS_ERROR_INPUT);
   refused("version 1.5", with_byte(4, '1'), TIDINGS_ERROR_INPUT);
@@ -281,7 +281,7 @@ static void test_version_1(void **state)
   tzif_put(bytes, 3600, 4);
   tzif_put(bytes, 0x0104, 2);
   g_byte_array_append(bytes, (const uint8_t *)"AAA\0BBB", 8);
-  g_autoptr(tz_zone) zone = tz_zone_parse(bytes->data, bytes->len, NULL);
+  g_autoptr(tz_zone_auto) zone = tz_zone_parse(bytes->data, bytes->len, NULL);
   assert_non_null(zone);
   int32_t offset;
   tz_zone_offset(zone, -100 * INT64_C(1000000) - 1, &offset, NULL, NULL);

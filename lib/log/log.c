@@ -124,7 +124,7 @@ static bool escape(const char *text, char *out, size_t size)
 const char *log_value(const char *text, char *buffer, size_t size)
 {
   if (!text) return "-";
-  if (is_plain(text) && strlen(text) < size) return strcpy(buffer, text);
+  if (is_plain(text) && strlen(text) < size) return memcpy(buffer, text, strlen(text) + 1);
   size_t n = 0;
   const char *p = text;
   buffer[n++] = '"';

@@ -1,0 +1,19 @@
+# End-to-end tests: one entry of `make check`, many tests of pytest inside.
+E2E_TESTS += tests/e2e/run.sh
+EXTRA_DIST += tests/e2e/aside.sh tests/e2e/prepare.sh tests/e2e/run.sh \
+  tests/e2e/conftest.py tests/e2e/postfix.py tests/e2e/sink.py \
+  tests/e2e/tidings.py tests/e2e/test_postfix.py tests/e2e/test_harness.py
+
+# The end-to-end tests alone; ARGS are pytest's.
+check-e2e: all
+	TIDINGS_BUILD='$(abs_top_builddir)' $(srcdir)/tests/e2e/run.sh $(ARGS)
+.PHONY: check-e2e
+
+# What was unpacked aside; `make distcheck` uses that of the build it runs in.
+TIDINGS_ASIDE ?= $(abs_top_builddir)/aside
+export TIDINGS_ASIDE
+
+mostlyclean-local:
+	rm -rf tests/e2e/kept
+distclean-local:
+	rm -rf aside coverage-build fuzz-build

@@ -3,7 +3,21 @@ include tests/fuzz/local.mk
 include tests/lint/local.mk
 include tests/e2e/local.mk
 
+EXTRA_DIST += tests/coverage
+
 # The unit tests alone: quick, for every save.
 check-unit: $(check_PROGRAMS)
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(UNIT_TESTS)'
 .PHONY: check-unit
+
+# How much of each folder the unit and conformance tests run, in a build of its
+# own. gcovr reads gcc's counts; tests/coverage adds them up by folder.
+coverage:
+	$(MKDIR_P) coverage-build
+	cd coverage-build && { test -f Makefile || $(abs_top_srcdir)/configure --enable-coverage >configure.out; }
+	find coverage-build -name '*.gcda' -exec rm -f {} +
+	$(MAKE) -C coverage-build check TESTS='$(UNIT_TESTS) $(CONFORMANCE_TESTS)'
+	gcovr --root $(abs_top_srcdir) --object-directory coverage-build --exclude '.*tests/.*' \
+	  --json-summary coverage-build/summary.json coverage-build
+	$(PYTHON) $(srcdir)/tests/coverage coverage-build/summary.json
+.PHONY: coverage

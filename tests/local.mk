@@ -3,7 +3,7 @@ include tests/fuzz/local.mk
 include tests/lint/local.mk
 include tests/e2e/local.mk
 
-EXTRA_DIST += tests/coverage
+EXTRA_DIST += .ci/run tests/coverage
 
 # The unit tests alone: quick, for every save.
 check-unit: $(check_PROGRAMS)

@@ -11,3 +11,4 @@ include lib/conf/local.mk
 include lib/log/local.mk
 include lib/metrics/local.mk
 include lib/proc/local.mk
+include lib/control/local.mk

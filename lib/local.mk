@@ -10,6 +10,7 @@ include lib/conf/local.mk
 include lib/log/local.mk
 include lib/proc/local.mk
 include lib/db/local.mk
+include lib/journal/local.mk
 include lib/zoneinfo/local.mk
 include lib/control/local.mk
 include lib/metrics/local.mk

@@ -26,15 +26,31 @@ void journal_close(struct journal *journal);
 /* A fresh id from this journal's source. Any thread. */
 int64_t journal_next_id(struct journal *journal, int64_t now);
 
+/* The longest `data` of an event. */
+enum { JOURNAL_MAX_DATA = 4 << 20 };
+
 /* Writes EVENTS in one transaction and returns when they are on disk
- * (fdatasync). All or none. One thread at a time. Errors: SYS (disk full,
- * read-only, corrupt: a corrupt segment is put aside and a new one begun at the
- * next call). */
+ * (fdatasync). All or none. Any thread; one waits for the other. Errors: LIMIT
+ * (data too long), TEMP (locked by a stranger), SYS (disk full, read-only,
+ * corrupt: a corrupt segment is put aside as NAME.corrupt, and the next call
+ * begins a new one). */
 bool journal_write(struct journal *journal, const struct event *events, size_t n, GError **error);
 
 /* Writes one event, sharing its transaction with the other threads that wait at
  * the same time (group commit). Returns when it is on disk. Any thread. */
 bool journal_append(struct journal *journal, const struct event *event, GError **error);
+
+/* How much was written since the start: transactions <= events shows how well
+ * commits are shared. Any thread. */
+struct journal_counts {
+  uint64_t events;
+  uint64_t transactions;
+};
+void journal_count(struct journal *journal, struct journal_counts *counts);
+
+/* Begins a new segment once one has grown to BYTES (default 32 MB). Before the
+ * first write; for tests. */
+void journal_set_segment_size(struct journal *journal, int64_t bytes);
 
 /* The reader's end. A position is (segment, seq), seq from 1. */
 struct journal_position {
@@ -50,10 +66,13 @@ void journal_reader_close(struct journal_reader *reader);
 
 /* Appends to EVENTS (of struct event, cleared by its own clear function) up to
  * MAX events after *POSITION, in order, and moves *POSITION. None new: true and
- * nothing appended. Errors: SYS. A segment that cannot be read is an error each
- * time until it is mended or moved away. */
+ * nothing appended; what is appended is of one segment, so fewer than MAX does
+ * not mean that no more are there. Errors: TEMP, SYS. A segment that cannot be
+ * read is an error each time until it is mended or moved away; one that the
+ * producer put aside is an error once, and then passed over. */
 bool journal_read(struct journal_reader *reader, struct journal_position *position, size_t max,
                   GArray *events, GError **error);
 
-/* Unlinks the segments below POSITION's. Called after the fold is committed. */
+/* Unlinks the segments below POSITION's, never the newest. Called after the fold
+ * is committed. */
 bool journal_discard(struct journal_reader *reader, const struct journal_position *position, GError **error);

@@ -15,7 +15,7 @@
  * tenant, the clear prefix as associated data: nothing can be read, changed or
  * moved to another tenant, and equal inputs give equal tokens. */
 
-enum token_kind { TOKEN_OPEN = 'o', TOKEN_CLICK = 'c', TOKEN_UNSUBSCRIBE = 'u' };
+enum token_kind { TOKEN_OPEN = 'o', TOKEN_CLICK = 'c', TOKEN_UNSUBSCRIBE = 'u', TOKEN_SEND = 's' };
 
 enum { TOKEN_MAX_DESTINATION = 1900, TOKEN_MAX_SEGMENT = 2800, TOKEN_SECRET_BYTES = 32 };
 
@@ -25,7 +25,8 @@ struct token {
   int64_t mail;
   uint32_t link; /* number of the link in its mail, from 1; 0: none */
   const char
-      *destination; /* click: the URL, bytes as written; unsubscribe: "list\naddress"; not NUL-terminated */
+      *destination; /* click: the URL, bytes as written; unsubscribe: "list\naddress"; send (the
+                       marker of a workflow's mail): "journey.step.visit"; not NUL-terminated */
   size_t destination_length;
 };
 

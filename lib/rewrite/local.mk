@@ -1,0 +1,13 @@
+lib_libtidings_a_SOURCES += lib/rewrite/reason.c lib/rewrite/reason.h lib/rewrite/reasons.def \
+  lib/rewrite/control.c lib/rewrite/control.h lib/rewrite/link.c lib/rewrite/link.h \
+  lib/rewrite/page.c lib/rewrite/page.h lib/rewrite/policy.c lib/rewrite/policy.h \
+  lib/rewrite/rewrite.c lib/rewrite/rewrite.h lib/rewrite/apply.c lib/rewrite/json.c
+
+UNIT_TESTS += tests/unit/rewrite-link tests/unit/rewrite-page tests/unit/rewrite-rewrite
+check_PROGRAMS += tests/unit/rewrite-link tests/unit/rewrite-page tests/unit/rewrite-rewrite
+tests_unit_rewrite_link_SOURCES = tests/unit/rewrite/link.c
+tests_unit_rewrite_link_LDADD = $(TEST_LIBS)
+tests_unit_rewrite_page_SOURCES = tests/unit/rewrite/page.c
+tests_unit_rewrite_page_LDADD = $(TEST_LIBS)
+tests_unit_rewrite_rewrite_SOURCES = tests/unit/rewrite/rewrite.c
+tests_unit_rewrite_rewrite_LDADD = $(TEST_LIBS)

@@ -7,12 +7,12 @@
 #
 # Each PACKAGE ends up in FOLDER/PACKAGE (FOLDER is $TIDINGS_ASIDE, or
 # build/aside in the source tree), with its version in the file .version there;
-# a copy of the version that apt would install is kept and used again. The
-# libraries a package needs are installed the ordinary way, as root.
+# a copy of the version that apt would install is kept and used again, without a
+# word. The libraries a package needs are installed the ordinary way, as root.
 set -eu
 
-here=$(cd "$(dirname "$0")" && pwd)
-folder=${TIDINGS_ASIDE:-$here/../../build/aside}
+top=$(cd "$(dirname "$0")/../.." && pwd)
+folder=${TIDINGS_ASIDE:-$top/build/aside}
 export DEBIAN_FRONTEND=noninteractive
 
 say() { echo "aside: $*"; }
@@ -70,7 +70,10 @@ install_libraries() {
   say "installing libraries:$missing"
   # Unquoted: one word a package. --no-remove: nothing that is here goes away.
   # shellcheck disable=SC2086
-  apt-get install -y -q=2 --no-install-recommends --no-remove $missing >/dev/null
+  apt-get install -y -q --no-install-recommends --no-remove $missing >"$temp/apt.log" 2>&1 </dev/null || {
+    cat "$temp/apt.log" >&2
+    die "apt-get could not install$missing"
+  }
 }
 
 unpack() {
@@ -79,7 +82,6 @@ unpack() {
   if [ -f "$folder/$package/.version" ]; then
     have=$(cat "$folder/$package/.version")
     if [ -z "$version" ] || [ "$have" = "$version" ]; then
-      say "$package $have is there"
       return 0
     fi
   fi

@@ -9,9 +9,10 @@ check-e2e: all
 	TIDINGS_BUILD='$(abs_top_builddir)' $(srcdir)/tests/e2e/run.sh $(ARGS)
 .PHONY: check-e2e
 
-# What was unpacked aside; `make distcheck` uses that of the build it runs in.
+# What was unpacked aside. Exported, as the corpora are, so that `make distcheck`
+# tests with those of the build it was called in.
 TIDINGS_ASIDE ?= $(abs_top_builddir)/aside
-export TIDINGS_ASIDE
+export TIDINGS_ASIDE TIDINGS_CORPORA
 
 mostlyclean-local:
 	rm -rf tests/e2e/kept

@@ -46,3 +46,9 @@ uint8_t id_producer_of(int64_t id)
 {
   return (uint8_t)(id >> COUNT_BITS & 15);
 }
+
+int64_t id_floor(int64_t instant)
+{
+  int64_t ms = instant / 1000 - epoch_ms;
+  return ms > 0 ? ms << LOW_BITS : 0;
+}

@@ -25,3 +25,6 @@ int64_t id_time(int64_t id);
 /* Node and producer of an id. */
 uint8_t id_node(int64_t id);
 uint8_t id_producer_of(int64_t id);
+
+/* The lowest id that could be made at INSTANT (microseconds UTC). */
+int64_t id_floor(int64_t instant);

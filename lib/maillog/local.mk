@@ -1,0 +1,1 @@
+lib_libtidings_a_SOURCES += lib/maillog/maillog.c lib/maillog/maillog.h

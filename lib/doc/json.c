@@ -91,12 +91,13 @@ static bool walk_value(struct walk *walk, const json_t *value, const json_t *par
   return true;
 }
 
-static bool fail_from(const struct doc *doc, const json_error_t *reason, GError **error)
+/* LAST is the last line of the text: jansson counts one more for its end. */
+static bool fail_from(const struct doc *doc, const json_error_t *reason, unsigned last, GError **error)
 {
   g_autofree char *text = g_utf8_make_valid(reason->text, -1);
   for (char *p = text; *p; p++)
     if (g_ascii_iscntrl(*p)) *p = ' ';
-  unsigned line = reason->line > 0 ? (unsigned)reason->line : 1;
+  unsigned line = reason->line > 0 ? MIN((unsigned)reason->line, last) : 1;
   if (json_error_code(reason) == json_error_null_character)
     return doc_fail(doc, error, TIDINGS_ERROR_INPUT, line, "a NUL character (\\u0000) inside text");
   if (json_error_code(reason) == json_error_stack_overflow)
@@ -112,7 +113,7 @@ static bool read_json(struct doc *doc, const char *bytes, size_t length, GError 
   if (!doc_check_bytes(doc, bytes, length, error)) return false;
   if (length >= 3 && !memcmp(bytes, "\xef\xbb\xbf", 3)) bytes += 3, length -= 3;
   doc->root = json_loadb(bytes, length, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &reason);
-  if (!doc->root) return fail_from(doc, &reason, error);
+  if (!doc->root) return fail_from(doc, &reason, doc_line_of_byte(bytes, length ? length - 1 : 0), error);
   struct walk walk = {doc, bytes, bytes + length, 1, error};
   return walk_value(&walk, doc->root, NULL, NULL, 0, 0);
 }

@@ -236,6 +236,15 @@ static json_t *read_sequence(struct reading *reading, int depth)
   return NULL;
 }
 
+/* A key for an error message: cut, and on one line. */
+static char *show(const char *key)
+{
+  char *shown = g_utf8_substring(key, 0, MIN(g_utf8_strlen(key, -1), 60));
+  for (char *p = shown; *p; p++)
+    if (g_ascii_iscntrl(*p)) *p = ' ';
+  return shown;
+}
+
 static bool check_key(const struct reading *reading, const yaml_event_t *event, const json_t *object)
 {
   unsigned line = line_of(reading, event->start_mark);
@@ -246,11 +255,11 @@ static bool check_key(const struct reading *reading, const yaml_event_t *event, 
   if (!strcmp(key, "<<") && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
     return fail(reading, line, "merge keys (<<) are not used here: write the keys out");
   unsigned first = doc_place_line(reading->doc, object, key, 0);
-  if (first)
-    return doc_fail(reading->doc, reading->error, TIDINGS_ERROR_INPUT, line,
-                    "the key \"%.60s\" is here for the second time; the first has its value on line %u", key,
-                    first);
-  return true;
+  if (!first) return true;
+  g_autofree char *shown = show(key);
+  return doc_fail(reading->doc, reading->error, TIDINGS_ERROR_INPUT, line,
+                  "the key \"%s\" is here for the second time; the first has its value on line %u", shown,
+                  first);
 }
 
 /* One key, which EVENT is, and its value. */

@@ -10,3 +10,11 @@ tests_unit_tz_text_SOURCES = tests/unit/tz/text.c tests/unit/tz/tzif.h
 tests_unit_tz_text_LDADD = $(TEST_LIBS)
 tests_unit_tz_plan_SOURCES = tests/unit/tz/plan.c tests/unit/tz/tzif.h
 tests_unit_tz_plan_LDADD = $(TEST_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/zone
+tests_fuzz_zone_SOURCES = tests/fuzz/zone.c $(FUZZ_MAIN)
+tests_fuzz_zone_LDADD = $(FUZZ_LIBS)
+
+BENCHES += tests/bench/tz
+tests_bench_tz_SOURCES = tests/bench/tz.c
+tests_bench_tz_LDADD = $(PROGRAM_LIBS)

@@ -80,6 +80,15 @@ static const struct {
     {"duplicate key", "a: 1\nb: 2\n\na: 3\n", TIDINGS_ERROR_INPUT,
      "f.yaml:4: the key \"a\" is here for the second time; the first has its value on line 1"},
     {"duplicate key, spelled otherwise", "1: x\n'1': y\n", TIDINGS_ERROR_INPUT, "f.yaml:2: the key \"1\""},
+    {"duplicate key, long and strange",
+     "\"\\n\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+     "\u00e9\u00e9\u00e9\u00e9\u00e9"
+     "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\": "
+     "1\n\"\\n\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+     "\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9\u00e9"
+     "\u00e9\u00e9\u00e9\u00e9"
+     "\u00e9\u00e9\u00e9\": 2\n",
+     TIDINGS_ERROR_INPUT, "f.yaml:2: the key \" \u00e9\u00e9"},
     {"duplicate with null", "a:\na:\n", TIDINGS_ERROR_INPUT, "f.yaml:2: the key \"a\""},
     {"anchor", "a: 1\nb: &x 1\n", TIDINGS_ERROR_INPUT, "f.yaml:2: anchors"},
     {"anchor of a key", "a: 1\n&x b: 1\n", TIDINGS_ERROR_INPUT, "f.yaml:2: anchors"},
@@ -125,6 +134,7 @@ static const struct {
     {"infinite", "[1e999]", TIDINGS_ERROR_INPUT, "f.json:1: "},
     {"YAML", "a: 1", TIDINGS_ERROR_INPUT, "f.json:1: "},
     {"not UTF-8", "[\n\"\xff\"]", TIDINGS_ERROR_INPUT, "f.json:2: not UTF-8"},
+    {"open at the end of a line", "{\n", TIDINGS_ERROR_INPUT, "f.json:1: "},
     {"open", "[[[", TIDINGS_ERROR_INPUT, "f.json:1: "},
 };
 

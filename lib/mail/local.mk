@@ -17,3 +17,11 @@ tests_unit_mail_walk_SOURCES = tests/unit/mail/walk.c
 tests_unit_mail_walk_LDADD = $(TEST_LIBS)
 tests_unit_mail_encoding_SOURCES = tests/unit/mail/encoding.c
 tests_unit_mail_encoding_LDADD = $(TEST_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/mail
+tests_fuzz_mail_SOURCES = tests/fuzz/mail.c $(FUZZ_MAIN)
+tests_fuzz_mail_LDADD = $(FUZZ_LIBS)
+
+BENCHES += tests/bench/mail
+tests_bench_mail_SOURCES = tests/bench/mail.c
+tests_bench_mail_LDADD = $(PROGRAM_LIBS)

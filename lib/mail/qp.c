@@ -172,19 +172,19 @@ static size_t rest_of_line(const struct mail_qp_pen *pen, size_t at)
   return n;
 }
 
-/* Whether a line must not begin with these bytes: a boundary, the dot of SMTP,
- * the envelope line of mbox. */
-static bool is_bad_start(const char *text, size_t length)
-{
-  if (length == 0) return false;
-  return *text == '-' || *text == '.' || (length >= 5 && memcmp(text, "From ", 5) == 0);
-}
-
 static void soft_break(struct mail_qp_pen *pen, GString *out)
 {
   g_string_append_c(out, '=');
   g_string_append(out, pen->line_end);
   pen->column = 0;
+  pen->blank = false;
+}
+
+static void hard_break(struct mail_qp_pen *pen, GString *out)
+{
+  g_string_append(out, pen->line_end);
+  pen->column = 0;
+  pen->blank = false;
 }
 
 /* Puts one byte at the pen's column. */
@@ -198,9 +198,12 @@ static void put(struct mail_qp_pen *pen, char c, bool literal, GString *out)
   pen->column += literal ? 1 : 3;
 }
 
-static bool starts_with(const char *text, size_t length, const char *prefix)
+/* Whether the text begins with the pen's line end. */
+static bool at_line_end(const struct mail_qp_pen *pen, const char *text, size_t length)
 {
-  return length >= strlen(prefix) && memcmp(text, prefix, strlen(prefix)) == 0;
+  if (length == 0 || !is_line_end(*text)) return false;
+  size_t end = strlen(pen->line_end);
+  return length >= end && memcmp(text, pen->line_end, end) == 0;
 }
 
 /* A byte that can stand for itself at this column. BREAK says that a line end follows. */
@@ -209,6 +212,21 @@ static bool is_literal(char c, size_t column, bool line_end_follows)
   if (column == 0 && (c == '-' || c == '.' || c == 'F')) return false;
   if (is_blank(c)) return !line_end_follows;
   return g_ascii_isgraph(c) && c != '=';
+}
+
+/* Puts as many bytes as stand for themselves anywhere and fit on the line, the
+ * last of the text excepted; says how many. */
+static size_t put_run(struct mail_qp_pen *pen, const char *text, size_t length, GString *out)
+{
+  size_t n = 0;
+  if (pen->column == 0 || pen->column >= LINE_MAX_LENGTH) return 0;
+  size_t room = MIN(LINE_MAX_LENGTH - 1 - pen->column, length - 1);
+  while (n < room && g_ascii_isgraph(text[n]) && text[n] != '=')
+    n++;
+  g_string_append_len(out, text, (gssize)n);
+  pen->column += n;
+  if (n > 0) pen->blank = false;
+  return n;
 }
 
 /* Puts a byte that is followed by other bytes of the text. */
@@ -223,62 +241,52 @@ static void put_inner(struct mail_qp_pen *pen, char c, bool line_end_follows, GS
 }
 
 /* Puts the last byte of the text: REST bytes of the old line follow it, on the
- * next line if they must and may. */
-static void put_last(struct mail_qp_pen *pen, char c, size_t rest, bool line_end_follows, bool stay,
-                     GString *out)
+ * next line if they must. */
+static void put_last(struct mail_qp_pen *pen, char c, size_t rest, bool line_end_follows, GString *out)
 {
   bool literal = is_literal(c, pen->column, line_end_follows);
   size_t end = pen->column + (literal ? 1 : 3);
-  bool too_long = end + rest > LINE_MAX_LENGTH, may_follow = rest > 0 && !stay && end + 1 <= LINE_MAX_LENGTH;
-  if (pen->column > 0 && too_long && !may_follow) {
+  bool fits = end + rest <= LINE_MAX_LENGTH, rest_may_follow = rest > 0 && end + 1 <= LINE_MAX_LENGTH;
+  if (pen->column > 0 && !fits && !rest_may_follow) {
     soft_break(pen, out);
     literal = is_literal(c, 0, line_end_follows);
   }
   put(pen, c, literal, out);
-  if (rest > 0 && !stay && pen->column + rest > LINE_MAX_LENGTH) soft_break(pen, out);
+  if (rest > 0 && pen->column + rest > LINE_MAX_LENGTH) soft_break(pen, out);
 }
 
 /* The text is empty: what was before and after the span comes together. A blank
  * that would come to the end of its line, and not count there, is kept by a
  * soft break. */
-static bool join(struct mail_qp_pen *pen, size_t rest, bool stay, bool line_end_follows, GString *out)
+static void join(struct mail_qp_pen *pen, size_t rest, bool line_end_follows, GString *out)
 {
   bool too_long = pen->column + rest > LINE_MAX_LENGTH;
-  if (stay && (pen->column == 0 || too_long)) return false;
   if (pen->column > 0 && (too_long || (pen->blank && line_end_follows))) soft_break(pen, out);
-  return true;
 }
 
-bool mail_qp_pen_write(struct mail_qp_pen *pen, struct mail_range span, const char *text, size_t length,
+void mail_qp_pen_write(struct mail_qp_pen *pen, struct mail_range span, const char *text, size_t length,
                        GString *out)
 {
   size_t rest = rest_of_line(pen, span.end);
   bool line_end_follows = rest == 0 || is_blank(pen->raw[span.end]);
-  bool stay = is_bad_start(pen->raw + span.end, rest);
-  struct mail_qp_pen before = *pen;
   pen->column = column_of(pen, span.start);
   if (span.start > pen->end) pen->blank = is_blank(pen->raw[span.start - 1]);
   pen->end = span.end;
-  if (length == 0 && !join(pen, rest, stay, line_end_follows, out)) {
-    *pen = before;
-    return false;
-  }
-  size_t break_length = strlen(pen->line_end);
+  if (length == 0) join(pen, rest, line_end_follows, out);
   for (size_t i = 0; i < length;) {
-    bool at_break = starts_with(text + i, length - i, pen->line_end);
-    if (at_break && (i + break_length < length || !stay)) {
-      g_string_append(out, pen->line_end);
-      pen->column = 0;
-      i += break_length;
-      continue;
+    size_t left = length - i, run = put_run(pen, text + i, left, out);
+    i += run;
+    if (run > 0) continue;
+    if (at_line_end(pen, text + i, left)) {
+      hard_break(pen, out);
+      i += strlen(pen->line_end);
+    } else if (left == 1) {
+      put_last(pen, text[i++], rest, line_end_follows, out);
+    } else {
+      put_inner(pen, text[i], at_line_end(pen, text + i + 1, left - 1), out);
+      i++;
     }
-    if (i + 1 == length)
-      put_last(pen, text[i], rest, line_end_follows, stay, out);
-    else
-      put_inner(pen, text[i], starts_with(text + i + 1, length - i - 1, pen->line_end), out);
-    i++;
   }
-  return true;
 }
 
 void mail_qp_encode(const char *text, size_t length, const char *line_end, GString *out)

@@ -61,15 +61,12 @@ struct mail_qp_pen {
 };
 void mail_qp_pen_init(struct mail_qp_pen *pen, const char *raw, size_t length, const char *line_end);
 
-/* Appends to OUT what the raw bytes SPAN must become to say TEXT. Soft line
- * breaks keep lines within 76; a break is never put where the rest of the line
- * would become one that begins with "-", "." or "From "; every byte outside SPAN
- * stays. LINE_END in the text is written as a line end, any other control and
- * what is not ASCII as its code. Spans must come in order. Where 76 cannot be
- * kept without touching more, a line is up to 3 bytes longer. False, and nothing
- * appended, where only touching more would help: TEXT is empty and the rest of
- * the line would come to its beginning or not fit. */
-bool mail_qp_pen_write(struct mail_qp_pen *pen, struct mail_range span, const char *text, size_t length,
+/* Appends to OUT what the raw bytes SPAN must become to say TEXT. Every byte
+ * outside SPAN stays; soft line breaks keep lines within 76, and where that cannot
+ * be had without touching more, a line is up to 3 bytes longer. LINE_END in the
+ * text is written as a line end, any other control and what is not ASCII as its
+ * code. Spans must come in order. */
+void mail_qp_pen_write(struct mail_qp_pen *pen, struct mail_range span, const char *text, size_t length,
                        GString *out);
 
 /* Encodes a whole text: lines that end in LINE_END stay lines. */

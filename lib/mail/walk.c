@@ -197,6 +197,7 @@ static void read_boundary(struct walker *w, int i, const struct mail_content *co
   const char *text = g_string_chunk_insert_len(w->strings, param->value, (gssize)param->length);
   if (mail_boundaries_push(&w->boundaries, text, param->length, i)) flag(w, i, MAIL_AMBIGUITY_BOUNDARY_CLASH);
   part_at(w, i)->multipart = true;
+  part_at(w, i)->boundary = text;
 }
 
 static bool is_digest(const struct walker *w, int i)
@@ -213,7 +214,6 @@ static void set_type(struct walker *w, int i, const char *type, const char *subt
 static void read_type(struct walker *w, int i, const struct described *d)
 {
   struct mail_part *part = part_at(w, i);
-  part->charset = "";
   if (d->types == 0) {
     bool digest = is_digest(w, part->parent);
     set_type(w, i, digest ? "message" : "text", digest ? "rfc822" : "plain");
@@ -283,7 +283,7 @@ static void read_disposition(struct walker *w, int i, const struct described *d)
 
 static bool add_part(struct walker *w, int parent)
 {
-  struct mail_part part = {.parent = parent, .number = 1};
+  struct mail_part part = {.parent = parent, .number = 1, .charset = "", .boundary = ""};
   int i = (int)w->parts->len;
   if (w->parts->len >= w->limits->parts) return over_limit(w, "parts", w->limits->parts);
   if (parent >= 0) {

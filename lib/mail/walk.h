@@ -38,7 +38,8 @@ struct mail_part {
   struct mail_range body;   /* without the line end that belongs to the next boundary */
   const char *type;         /* as written, or the default of RFC 2045 section 5.2 */
   const char *subtype;
-  const char *charset; /* "" where none is written */
+  const char *charset;  /* "" where none is written */
+  const char *boundary; /* as written; "" but for a multipart that has one */
   enum mail_encoding encoding;
   bool typed;                    /* has a Content-Type */
   bool multipart;                /* its parts follow */

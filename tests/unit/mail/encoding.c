@@ -105,11 +105,20 @@ static const struct {
     {"M2 blank before padding", QP, "a b  |c|", "b", "", "a =|  |c|"},
     {"M2 last blank", QP, "ab|c|", "b", "x ", "ax=20|c|"},
     {"invalid", QP, "=ZZ x|", "x", "y", NULL},
-    {"no boundary by a break", QP,
-     "0123456789012345678901234567890123456789012345678901234567890123456789x--bcd|", "x", "yz",
-     "0123456789012345678901234567890123456789012345678901234567890123456789y=|z--bcd|"},
-    {"no boundary by taking out", QP, "x--b|", "x", "", NULL},
-    {"no boundary by the value", QP, "x|", "x", "--b", "=2D-b|"},
+    {"M16 no boundary by a break", QP,
+     "0123456789012345678901234567890123456789012345678901234567890123456789x--b 1|", "x", "yz", NULL},
+    {"M16 no boundary by taking out", QP, "x--b|", "x", "", NULL},
+    {"M16 no boundary by the value", QP, "x|", "x", "--b", "=2D-b|"},
+    {"M16 no boundary in the middle", MAIL_ENCODING_8BIT, "--x|", "x", "b", NULL},
+    {"M16 no boundary by parts", MAIL_ENCODING_8BIT, "-x|", "x", "-b--", NULL},
+    {"M16 no boundary in plain text", MAIL_ENCODING_7BIT, "x|", "x", "a|--b |", NULL},
+    {"M16 other dashes", MAIL_ENCODING_7BIT, "--><a x|", "x", "y", "--><a y|"},
+    {"M24 not between CR and LF", MAIL_ENCODING_7BIT, "a\r|x|", "\r", "y", NULL},
+    {"M24 no LF beside CR LF", MAIL_ENCODING_7BIT, "x|", "x", "a\nb", NULL},
+    {"M24 no CR LF beside LF", MAIL_ENCODING_7BIT, "x\n", "x", "a|b", NULL},
+    {"M24 no bare CR", MAIL_ENCODING_8BIT, "x|", "x", "a\rb", NULL},
+    {"M24 nothing into nothing", MAIL_ENCODING_7BIT, "", "", "x", NULL},
+    {"M24 LF through quoted-printable", QP, "x|", "x", "a\nb", "a=0Ab|"},
     {"M27 no dot at a line's start", QP, "x|", "x", ".", "=2E|"},
     {"M3 base64", BASE64, "YWJj|ZGU=|", "b", "B", "YUJj|ZGU=|"},
     {"M3 base64 keeps its lines", BASE64, "YWJjZGVm|Z2hp||", "b", "", "YWNkZWZn|aGk=||"},
@@ -124,22 +133,47 @@ static char *lines(const char *text)
   return g_strjoinv("\r\n", parts);
 }
 
-static char *edit_leaf(enum mail_encoding encoding, const char *raw, const char *find, const char *with)
+/* The message that has RAW as the only part of a multipart with the boundary "b". */
+static char *message_with(enum mail_encoding encoding, const char *raw)
 {
-  struct mail_decoded leaf;
+  const char *end = strstr(raw, "\r\n") || !strchr(raw, '\n') ? "\r\n" : "\n";
+  return g_strconcat("Content-Type: multipart/mixed; boundary=b", end, end, "--b", end,
+                     "Content-Transfer-Encoding: ", mail_encoding_name(encoding), end, end, raw, end, "--b--",
+                     end, NULL);
+}
+
+/* The leaf's raw body with the edits, a list of pairs that ends in NULL; NULL
+ * where they are refused. What is around the body is checked here. */
+static char *edit_leaf(enum mail_encoding encoding, const char *raw, const char *const *pairs)
+{
+  g_autofree char *message = message_with(encoding, raw), *edited = NULL;
+  struct mail_limits limits = MAIL_LIMITS_DEFAULT;
+  g_autoptr(mail_tree) tree = mail_walk(message, strlen(message), &limits, NULL);
   g_autoptr(mail_edits) inner = mail_edits_new(10), outer = mail_edits_new(10);
-  char *result = NULL;
-  size_t size;
-  assert_true(mail_decode(encoding, raw, strlen(raw), 1000, &leaf, NULL));
-  if (find) {
-    const char *found = memmem(leaf.bytes, leaf.length, find, strlen(find));
+  g_autoptr(GError) error = NULL;
+  struct mail_range body = tree->parts[1].body;
+  struct mail_decoded leaf;
+  size_t size, after = strlen(message) - body.end;
+  assert_int_equal(tree->count, 2);
+  assert_true(mail_decode(encoding, message + body.start, body.end - body.start, 10000, &leaf, NULL));
+  for (const char *at = leaf.bytes; *pairs; pairs += 2) {
+    const char *found = memmem(at, leaf.length - (size_t)(at - leaf.bytes), pairs[0], strlen(pairs[0]));
     assert_non_null(found);
-    assert_true(mail_edits_add(inner, (size_t)(found - leaf.bytes), strlen(find), with, strlen(with), NULL));
+    at = found + strlen(pairs[0]);
+    assert_true(mail_edits_add(inner, (size_t)(found - leaf.bytes), strlen(pairs[0]), pairs[1],
+                               strlen(pairs[1]), NULL));
   }
-  if (mail_leaf_edit(&leaf, 0, inner, outer, NULL))
-    assert_true(mail_edits_apply(outer, raw, strlen(raw), &result, &size, NULL));
+  bool done = mail_leaf_edit(tree, 1, &leaf, inner, outer, &error);
   mail_decoded_clear(&leaf);
-  return result;
+  if (!done) {
+    assert_true(g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT));
+    assert_int_equal(mail_edits_count(outer), 0);
+    return NULL;
+  }
+  assert_true(mail_edits_apply(outer, message, strlen(message), &edited, &size, NULL));
+  assert_memory_equal(edited, message, body.start);
+  assert_memory_equal(edited + size - after, message + body.end, after);
+  return g_strndup(edited + body.start, size - body.start - after);
 }
 
 static void test_leaf(void **state)
@@ -149,7 +183,8 @@ static void test_leaf(void **state)
     g_autofree char *raw = lines(edits[i].raw), *find = edits[i].find ? lines(edits[i].find) : NULL;
     g_autofree char *with = edits[i].with ? lines(edits[i].with) : NULL;
     g_autofree char *expected = edits[i].result ? lines(edits[i].result) : NULL;
-    g_autofree char *result = edit_leaf(edits[i].encoding, raw, find, with);
+    const char *const pairs[] = {find, with, NULL};
+    g_autofree char *result = edit_leaf(edits[i].encoding, raw, pairs);
     if (g_strcmp0(result, expected) != 0)
       print_error("row: %s\n%s\n", edits[i].name, result ? result : "refused");
     if (!expected)
@@ -165,19 +200,11 @@ static void test_leaf(void **state)
 static void test_two_on_a_line(void **state)
 {
   (void)state;
-  const char *raw = "<a href=3D\"1\"> 012345678901234567890123456789 <a href=3D\"2\"> 0123456789\r\n";
+  const char *raw = "<a href=3D\"Q\"> 012345678901234567890123456789 <a href=3D\"Z\"> 0123456789\r\n";
   g_autofree char *url = g_strnfill(40, 'u');
-  struct mail_decoded leaf;
-  g_autoptr(mail_edits) inner = mail_edits_new(10), outer = mail_edits_new(10);
-  g_autofree char *result = NULL;
-  size_t size;
-  assert_true(mail_decode(QP, raw, strlen(raw), 1000, &leaf, NULL));
-  assert_true(mail_edits_add(inner, (size_t)(strchr(leaf.bytes, '1') - leaf.bytes), 1, url, 40, NULL));
-  assert_true(mail_edits_add(inner, (size_t)(strstr(leaf.bytes, "\"2") - leaf.bytes) + 1, 1, url, 40, NULL));
-  assert_true(mail_leaf_edit(&leaf, 0, inner, outer, NULL));
-  assert_true(mail_edits_apply(outer, raw, strlen(raw), &result, &size, NULL));
-  assert_in_range(mail_line_longest(result, size), 70, 76);
-  mail_decoded_clear(&leaf);
+  const char *const pairs[] = {"Q", url, "Z", url, NULL};
+  g_autofree char *result = edit_leaf(QP, raw, pairs);
+  assert_in_range(mail_line_longest(result, strlen(result)), 70, 76);
 }
 
 static void test_qp_encode(void **state)

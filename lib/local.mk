@@ -9,10 +9,9 @@ include lib/clock/local.mk
 include lib/conf/local.mk
 include lib/log/local.mk
 include lib/proc/local.mk
+include lib/http/local.mk
 include lib/db/local.mk
 include lib/journal/local.mk
-include lib/store/local.mk
-include lib/maillog/local.mk
 include lib/zoneinfo/local.mk
 include lib/control/local.mk
 include lib/metrics/local.mk

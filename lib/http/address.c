@@ -1,0 +1,131 @@
+/* Addresses of clients. Text comes from foreign headers: it is only ever
+ * compared after it has been parsed. */
+
+#include "http/address.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "base/error.h"
+
+static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+static void map(const void *four, struct address *address)
+{
+  memcpy(address->bytes, mapped, sizeof mapped);
+  memcpy(address->bytes + sizeof mapped, four, 4);
+}
+
+bool address_parse(const char *text, size_t length, struct address *address)
+{
+  char copy[ADDRESS_TEXT];
+  if (length >= 2 && text[0] == '[' && text[length - 1] == ']') {
+    text++;
+    length -= 2;
+  }
+  if (length == 0 || length >= sizeof copy || memchr(text, '\0', length)) return false;
+  memcpy(copy, text, length);
+  copy[length] = '\0';
+  struct in_addr four;
+  if (inet_pton(AF_INET6, copy, address->bytes) == 1) return true;
+  if (inet_pton(AF_INET, copy, &four) != 1) return false;
+  map(&four, address);
+  return true;
+}
+
+bool address_of_socket(const struct sockaddr *socket, struct address *address)
+{
+  if (socket->sa_family == AF_INET) {
+    map(&((const struct sockaddr_in *)(const void *)socket)->sin_addr, address);
+    return true;
+  }
+  if (socket->sa_family != AF_INET6) return false;
+  memcpy(address->bytes, &((const struct sockaddr_in6 *)(const void *)socket)->sin6_addr, 16);
+  return true;
+}
+
+bool address_is_equal(const struct address *a, const struct address *b)
+{
+  return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
+bool address_is_loopback(const struct address *address)
+{
+  static const uint8_t six[16] = {[15] = 1};
+  bool four = memcmp(address->bytes, mapped, sizeof mapped) == 0;
+  return (four && address->bytes[12] == 127) || memcmp(address->bytes, six, sizeof six) == 0;
+}
+
+const char *address_text(const struct address *address, char buffer[ADDRESS_TEXT])
+{
+  bool four = memcmp(address->bytes, mapped, sizeof mapped) == 0;
+  return inet_ntop(four ? AF_INET : AF_INET6, address->bytes + (four ? sizeof mapped : 0), buffer,
+                   ADDRESS_TEXT);
+}
+
+GArray *address_list(char *const *texts, GError **error)
+{
+  g_autoptr(GArray) list = g_array_new(FALSE, FALSE, sizeof(struct address));
+  for (size_t i = 0; texts[i]; i++) {
+    struct address address;
+    if (!address_parse(texts[i], strlen(texts[i]), &address)) {
+      g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT,
+                  "'%s' is not an address: write 192.0.2.1 or 2001:db8::1", texts[i]);
+      return NULL;
+    }
+    g_array_append_val(list, address);
+  }
+  return g_steal_pointer(&list);
+}
+
+static bool is_trusted(const struct address *address, const GArray *trusted)
+{
+  for (guint i = 0; i < trusted->len; i++)
+    if (address_is_equal(address, &g_array_index(trusted, struct address, i))) return true;
+  return false;
+}
+
+struct address address_client(const struct address *peer, const char *forwarded, const GArray *trusted)
+{
+  struct address client = *peer;
+  const char *end = forwarded ? forwarded + strlen(forwarded) : NULL;
+  while (end && is_trusted(&client, trusted)) {
+    const char *start = end;
+    while (start > forwarded && start[-1] != ',')
+      start--;
+    const char *first = start, *last = end;
+    while (first < last && (*first == ' ' || *first == '\t'))
+      first++;
+    while (last > first && (last[-1] == ' ' || last[-1] == '\t'))
+      last--;
+    struct address next;
+    if (!address_parse(first, (size_t)(last - first), &next)) break;
+    client = next;
+    end = start > forwarded ? start - 1 : NULL;
+  }
+  return client;
+}
+
+bool address_listen(const char *text, struct sockaddr_storage *socket, socklen_t *length)
+{
+  const char *colon = strrchr(text, ':');
+  guint64 port;
+  struct address address;
+  if (!colon || !g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL)) return false;
+  if (!address_parse(text, (size_t)(colon - text), &address)) return false;
+  memset(socket, 0, sizeof *socket);
+  if (*text != '[') {
+    struct sockaddr_in *four = (struct sockaddr_in *)(void *)socket;
+    four->sin_family = AF_INET;
+    four->sin_port = htons((uint16_t)port);
+    memcpy(&four->sin_addr, address.bytes + sizeof mapped, 4);
+    *length = sizeof *four;
+  } else {
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)socket;
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons((uint16_t)port);
+    memcpy(&six->sin6_addr, address.bytes, 16);
+    *length = sizeof *six;
+  }
+  return true;
+}

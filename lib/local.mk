@@ -3,6 +3,7 @@ include lib/base/local.mk
 include lib/event/local.mk
 include lib/mail/local.mk
 include lib/html/local.mk
+include lib/liquid/local.mk
 include lib/tz/local.mk
 include lib/doc/local.mk
 include lib/clock/local.mk

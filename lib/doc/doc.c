@@ -115,6 +115,11 @@ json_t *doc_root(const struct doc *doc)
   return doc->root;
 }
 
+const char *doc_name(const struct doc *doc)
+{
+  return doc->name;
+}
+
 /* The next step of a JSON pointer, without its escapes; moves *POINTER behind it. */
 static char *take_step(const char **pointer)
 {

@@ -29,6 +29,9 @@ void doc_free(struct doc *doc);
 /* The tree. Borrowed: it lives as long as DOC, and must not be changed. */
 json_t *doc_root(const struct doc *doc);
 
+/* The name it was given. Borrowed. */
+const char *doc_name(const struct doc *doc);
+
 /* The line, from 1, at which the value at POINTER (RFC 6901, "" is the root) begins;
  * if there is none, that of the nearest value around it. */
 unsigned doc_line(const struct doc *doc, const char *pointer);

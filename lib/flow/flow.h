@@ -41,12 +41,12 @@ struct flow;
 #define FLOW_STEPS_MAX    1000
 #define FLOW_PROBLEMS_MAX 50
 
-/* Compiles DOC. PROBLEMS, if not NULL, collects every error and warning as a text
+/* Compiles DOCUMENT. PROBLEMS, if not NULL, collects every error and warning as a text
  * "FILE:LINE: sentence" (g_free()d by it: make it with
  * g_ptr_array_new_with_free_func(g_free)), at most FLOW_PROBLEMS_MAX; a warning
  * has "warning: " after the place and does not fail. Caller frees with
  * flow_free(). Errors: INPUT, with the first problem's text. */
-struct flow *flow_compile(const struct doc *doc, GPtrArray *problems, GError **error);
+struct flow *flow_compile(const struct doc *document, GPtrArray *problems, GError **error);
 
 /* The same from the JSON that flow_to_json() gave, or that the API got; NAME stands
  * for the file's name in messages, which have no line then. */

@@ -14,6 +14,8 @@ include lib/proc/local.mk
 include lib/http/local.mk
 include lib/db/local.mk
 include lib/journal/local.mk
+include lib/store/local.mk
+include lib/maillog/local.mk
 include lib/zoneinfo/local.mk
 include lib/control/local.mk
 include lib/metrics/local.mk

@@ -21,3 +21,13 @@ coverage:
 	  --json-summary coverage-build/summary.json coverage-build
 	$(PYTHON) $(srcdir)/tests/coverage coverage-build/summary.json
 .PHONY: coverage
+
+# Benches, one at a time: programs (BENCHES) and Python scripts (PYTHON_BENCHES).
+# Each prints what it measured beside what it compares with.
+PYTHON_BENCHES =
+bench: all $(BENCHES)
+	@$(AM_TESTS_ENVIRONMENT) \
+	ran() { test $$1 = 0 || test $$1 = 77 || exit 1; }; \
+	for b in $(BENCHES); do echo "bench: $$b"; ./$$b; ran $$?; done; \
+	for b in $(PYTHON_BENCHES); do echo "bench: $$b"; $(PYTHON) $(srcdir)/$$b; ran $$?; done
+.PHONY: bench

@@ -9,6 +9,7 @@ build/tests/e2e/kept/.
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,11 @@ LOG_LINES = 60
 
 _folders = []  # the working folders in use, the newest last
 _failed = set()  # those in which a test failed
+
+
+def pytest_configure():
+    # A run that is told to end still stops what it started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _logs(folder):

@@ -222,7 +222,9 @@ class Postfix:
             folder.mkdir(exist_ok=True)
             os.chown(folder, mail if owner == "postfix" else 0, drop if group == "postdrop" else 0)
             os.chmod(folder, mode)
-        (self.etc / "aliases").touch()
+        # Made here, since postlogd would make it for root's eyes alone.
+        self.maillog.touch()
+        self.maillog.chmod(0o644)
         for name in ("post-install", "postfix-files", "postfix-script"):
             shutil.copy2(self.aside / "etc/postfix" / name, self.etc / name)
 

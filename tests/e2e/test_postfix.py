@@ -1,14 +1,18 @@
 """The ground under the other tests: the private Postfix hands a message on byte
 for byte, from each door, and the sink keeps what came."""
 
+import os
 import smtplib
 import socket
+import struct
 import subprocess
+import threading
 
 import pytest
 
 from postfix import Postfix, answers, submit, wait_until
 from sink import Sink
+from tidings import MILTER, Tidings
 
 HEAD = (
     b"From: =?utf-8?Q?Gr=C3=BC=C3=9Fe?= <shop@sender.test>\r\n"
@@ -126,6 +130,60 @@ def test_milter_missing(fresh_workdir):
         assert sink.wait_to("b@example.test", timeout=30)
         submit(postfix.smtp_port, "a@sender.test", "c@example.test", HEAD)
         assert sink.wait_to("c@example.test")
+
+
+class Listener(threading.Thread):
+    """Just enough of the milter protocol to hear the macros: asks to be asked
+    for no replies, and accepts at the end of the message."""
+
+    NO_REPLIES = 0x000FF080
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.macros = {}
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        os.chown(path, MILTER, -1)
+        os.chmod(path, 0o660)
+
+    def run(self):
+        while True:
+            client, _ = self._server.accept()
+            with client, client.makefile("rb") as stream:
+                while head := stream.read(5):
+                    length, command = struct.unpack(">Ic", head)
+                    self.answer(client, command, stream.read(length - 1))
+
+    def answer(self, client, command, data):
+        if command == b"O":
+            version, actions, protocol = struct.unpack(">III", data[:12])
+            client.sendall(struct.pack(">IcIII", 13, b"O", version, actions, protocol & self.NO_REPLIES))
+        elif command == b"D":
+            words = data[1:].split(b"\0")[:-1]
+            self.macros.update(zip(words[::2], words[1::2]))
+        elif command == b"E":
+            client.sendall(struct.pack(">Ic", 1, b"a"))
+
+
+def test_macros(fresh_workdir):
+    """A milter in the folder that Tidings gives it hears who has authenticated,
+    and at which listener."""
+    tidings = Tidings(fresh_workdir)
+    milter = Listener(tidings.milter_socket)
+    milter.start()
+    with Sink() as sink, Postfix(fresh_workdir, sink=sink, milters=[tidings.milter_socket]) as postfix:
+        submit(postfix.smtp_port, "a@sender.test", "b@example.test", HEAD)
+        assert b"{auth_authen}" not in milter.macros
+        assert milter.macros[b"{daemon_name}"] != b"ORIGINATING"
+        queue_id = submit(postfix.submission_port, "a@sender.test", "b@example.test", HEAD, login="alice")
+        assert milter.macros[b"{auth_authen}"] == b"alice"
+        assert milter.macros[b"{daemon_name}"] == b"ORIGINATING"
+        assert milter.macros[b"i"] == queue_id.encode()
+        milter.macros.clear()
+        postfix.sendmail("a@sender.test", "c@example.test", HEAD.replace(b"\r\n", b"\n"))
+        sink.wait_to("c@example.test")
+        assert milter.macros[b"{mail_addr}"] == b"a@sender.test"
 
 
 def test_killed(fresh_workdir):

@@ -31,6 +31,9 @@ ROWS = [
     ("literal SQL", C, b'int y = sqlite3_exec(db, "begin", 0, 0, 0);\n', False),
     ("literal SQL on the next line", C, b'int y = sqlite3_exec(db,\n    "begin", 0, 0, 0);\n', False),
     ("made-up SQL", C, b"int y = sqlite3_exec(db, sql, 0, 0, 0);\n", True),
+    ("made-up SQL in its wrapper", "lib/db/db.c", b"int y = sqlite3_exec(db, sql, 0, 0, 0);\n", False),
+    ("a script by name", C, b"bool y = db_script(db, schema, error);\n", False),
+    ("a made-up script", C, b"bool y = db_script(db, g_strconcat(a, b, NULL), error);\n", True),
     ("test data", "tests/fuzz/corpus/x/1", b"to" + b"do \n\0", False),
 ]
 

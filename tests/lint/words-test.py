@@ -33,6 +33,7 @@ ROWS = [
     ("made-up SQL", C, b"int y = sqlite3_exec(db, sql, 0, 0, 0);\n", True),
     ("made-up SQL in its wrapper", "lib/db/db.c", b"int y = sqlite3_exec(db, sql, 0, 0, 0);\n", False),
     ("a script by name", C, b"bool y = db_script(db, schema, error);\n", False),
+    ("a script of a table", C, b"bool y = db_script(s->db, schema[version], error);\n", False),
     ("a made-up script", C, b"bool y = db_script(db, g_strconcat(a, b, NULL), error);\n", True),
     ("test data", "tests/fuzz/corpus/x/1", b"to" + b"do \n\0", False),
 ]

@@ -10,14 +10,17 @@
 
 #define MICROS_PER_SECOND INT64_C(1000000)
 
-/* TEXT for an error message: cut, and without bytes that could disturb a log. */
+/* TEXT for an error message: cut, and without what could disturb a log. */
 static char *quote(const char *text)
 {
   GString *quoted = g_string_new("\"");
-  size_t i;
-  for (i = 0; text[i] && i < 60; i++)
-    g_string_append_c(quoted, g_ascii_isprint(text[i]) ? text[i] : '?');
-  g_string_append(quoted, text[i] ? "…\"" : "\"");
+  for (int i = 0; *text && i < 60; i++) {
+    gunichar c = g_utf8_get_char_validated(text, -1);
+    bool good = c < (gunichar)-2 && g_unichar_isprint(c);
+    g_string_append_unichar(quoted, good ? c : '?');
+    text = c < (gunichar)-2 ? g_utf8_next_char(text) : text + 1;
+  }
+  g_string_append(quoted, *text ? "…\"" : "\"");
   return g_string_free(quoted, false);
 }
 

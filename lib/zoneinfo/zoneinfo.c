@@ -44,12 +44,12 @@ static void retire(void *zone)
 }
 
 /* Letters, digits, + - _ and single slashes inside: so no "..", nothing absolute, and
- * one name for a file. */
+ * one name for a file. The zones in "right" count leap seconds, and are not for us. */
 static bool is_name(const char *name)
 {
   char previous = '/';
   size_t length = strnlen(name, NAME_MAX_BYTES + 1);
-  if (!length || length > NAME_MAX_BYTES) return false;
+  if (!length || length > NAME_MAX_BYTES || g_str_has_prefix(name, "right/")) return false;
   for (size_t i = 0; i < length; previous = name[i++]) {
     if (name[i] == '/' ? previous == '/' : !g_ascii_isalnum(name[i]) && !strchr("+-_", name[i])) return false;
   }

@@ -168,6 +168,7 @@ static void test_bad_names(void **state)
       "",
       "Mars/Olympus",
       "US/Pacific-New",
+      "right/UTC",
       "../../etc/passwd",
       "Europe/../UTC",
       "./UTC",

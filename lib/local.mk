@@ -4,6 +4,7 @@ include lib/event/local.mk
 include lib/mail/local.mk
 include lib/html/local.mk
 include lib/liquid/local.mk
+include lib/verdict/local.mk
 include lib/tz/local.mk
 include lib/doc/local.mk
 include lib/flow/local.mk

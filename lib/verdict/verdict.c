@@ -1,0 +1,70 @@
+/* The first verdict: method, then user agent, then time. The order is that of
+ * certainty: a method is a fact, an agent is what the client says, a time is a
+ * guess. */
+
+#include "verdict/verdict.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <glib.h>
+
+/* A person needs longer to get, open and follow a mail. Published figures for
+ * filters that fetch on arrival are 5 to 7 seconds. */
+static const int64_t too_soon = INT64_C(7000000);
+
+static const struct {
+  const char *word;
+  enum verdict verdict;
+} reasons[] = {
+#define VERDICT_REASON(word, verdict, text) {word, VERDICT_##verdict},
+#include "verdict/reasons.def"
+#undef VERDICT_REASON
+};
+
+enum comparison { EQUAL, HAS };
+
+static const struct {
+  enum comparison how;
+  const char *text, *reason;
+} agents[] = {
+#define AGENT(how, text, reason) {how, text, reason},
+#include "verdict/agents.def"
+#undef AGENT
+};
+
+/* The reason that the user agent alone gives. */
+static const char *agent_reason(const char *user_agent)
+{
+  if (!user_agent || !*user_agent) return "no-agent";
+  for (size_t i = 0; i < G_N_ELEMENTS(agents); i++) {
+    bool matches = agents[i].how == EQUAL ? strcmp(user_agent, agents[i].text) == 0
+                                          : strcasestr(user_agent, agents[i].text) != NULL;
+    if (matches) return agents[i].reason;
+  }
+  return "none";
+}
+
+static enum verdict verdict_for(const char *reason)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++)
+    if (strcmp(reasons[i].word, reason) == 0) return reasons[i].verdict;
+  return VERDICT_UNKNOWN;
+}
+
+enum verdict verdict_of(const struct verdict_hit *hit, const char **reason)
+{
+  *reason = agent_reason(hit->user_agent);
+  if (hit->method && strcmp(hit->method, "GET") != 0)
+    *reason = "head";
+  else if (verdict_for(*reason) != VERDICT_MACHINE && hit->since_sent < too_soon)
+    *reason = "too-soon";
+  return verdict_for(*reason);
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+  static const char *const names[] = {
+      [VERDICT_UNKNOWN] = "unknown", [VERDICT_HUMAN] = "human", [VERDICT_MACHINE] = "machine"};
+  return (size_t)verdict < G_N_ELEMENTS(names) ? names[verdict] : "unknown";
+}

@@ -130,7 +130,8 @@ static struct flow_question question_of(const struct turn *turn, const struct fl
 /* Who clicks has opened, also where images are not shown. */
 static int64_t first(const struct turn *turn, const struct flow_question *question)
 {
-  if (question->of_send && !question->send) return FLOW_NEVER;
+  bool of_nothing = question->of_send && !question->send && turn->flow->trigger.kind != EVENT_MAIL;
+  if (of_nothing) return FLOW_NEVER;
   int64_t at = turn->facts->first(turn->facts->user, question);
   if (question->pattern.kind != EVENT_OPEN) return at;
   struct flow_question click = *question;

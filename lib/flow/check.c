@@ -94,6 +94,8 @@ static void check_sends(const struct check *check)
     const struct flow_step *step = flow_step(check->flow, i);
     if (step->kind != FLOW_STEP_WAIT_FOR || !step->of_send || is_after_send(check->flow, i, step->of))
       continue;
+    /* The mail that started the journey can be opened and clicked as well. */
+    if (step->of == FLOW_OF_LAST && check->flow->trigger.kind == EVENT_MAIL) continue;
     g_autofree char *text =
         step->of == FLOW_OF_LAST
             ? g_strdup("nothing is sent before this step, so nothing can be opened or clicked; put a 'send' "

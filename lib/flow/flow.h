@@ -132,7 +132,7 @@ struct flow_state {
 struct flow_question {
   struct flow_pattern pattern;
   bool of_send;     /* true: it must concern the mail of that send (open, click) */
-  const char *send; /* of_send: name of the send step */
+  const char *send; /* of_send: name of the send step; NULL: the mail that started the journey */
   int64_t visit;    /* of_send: which send of it; 0: the last one */
   int64_t from;     /* events before this instant do not count */
 };

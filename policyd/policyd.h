@@ -1,0 +1,46 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <glib.h>
+
+#include "clock/clock.h"
+#include "conf/conf.h"
+#include "log/log.h"
+#include "store/store.h"
+#include "token/token.h"
+#include "zoneinfo/zoneinfo.h"
+
+/* What the parts of policyd share: one process, one thread beside the senders'.
+ *
+ *   fold      journals → state, and what follows from each event
+ *   engine    journeys: starts them, moves them on
+ *   timers    what is due
+ *   sender    what is to be handed to the MTA, and what became of it
+ *   publish   state → directory
+ *   control   tidings(1) asks */
+struct policyd {
+  const struct conf *conf;
+  const struct clock *clock;
+  struct log *log;
+  struct store *store;
+  struct token_keys *keys;
+  struct zoneinfo *zones;
+  const char *hostname; /* in Message-IDs */
+
+  struct fold *fold;
+  struct workflows *workflows;
+  struct timers *timers;
+  struct sender *sender;
+  struct publish *publish;
+  struct control *control;
+
+  GMainLoop *loop;
+  int64_t started;
+};
+
+static inline int64_t policyd_now(const struct policyd *policyd)
+{
+  return clock_now(policyd->clock);
+}

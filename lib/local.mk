@@ -6,6 +6,7 @@ include lib/html/local.mk
 include lib/liquid/local.mk
 include lib/verdict/local.mk
 include lib/tz/local.mk
+include lib/csv/local.mk
 include lib/doc/local.mk
 include lib/flow/local.mk
 include lib/clock/local.mk

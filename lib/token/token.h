@@ -8,9 +8,11 @@
 
 /* Sealed stateless tokens: what a tracked URL says, in one path segment.
  *
- *   base64url( version<<4 … | key id | tenant (varint) | SIV (16) | sealed body )
+ *   base64url( 0x10 | key id | tenant | SIV (16) | sealed body )
  *   body = kind | mail id | link number | destination
  *
+ * Numbers are varints (7 bits a byte, low first) and, like the base64url without
+ * padding (RFC 4648 §5), have exactly one spelling.
  * AES-SIV (RFC 5297) under a key derived (HKDF) from the master key and the
  * tenant, the clear prefix as associated data: nothing can be read, changed or
  * moved to another tenant, and equal inputs give equal tokens. */
@@ -41,12 +43,14 @@ void token_keys_free(struct token_keys *keys);
 bool token_keys_add(struct token_keys *keys, uint8_t id, const uint8_t secret[TOKEN_SECRET_BYTES],
                     GError **error);
 
-/* Appends the sealed segment to OUT. Errors: LIMIT (destination too long), SYS. */
+/* Appends the sealed segment to OUT. Any thread. Errors: LIMIT (destination too
+ * long), INPUT (a negative id), SYS (no key yet, the library failed). */
 bool token_seal(struct token_keys *keys, const struct token *token, GString *out, GError **error);
 
 /* Opens SEGMENT. On success fills TOKEN, whose destination is borrowed from
  * SCRATCH (overwritten by the next use). Errors: INPUT for anything that we did
- * not seal: forged, truncated, foreign, unknown key (one message for all). */
+ * not seal: forged, truncated, foreign, unknown key (one message for all). Any
+ * thread, with a SCRATCH of its own. */
 bool token_open(struct token_keys *keys, const char *segment, size_t length, struct token *token,
                 GByteArray *scratch, GError **error);
 

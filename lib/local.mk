@@ -15,6 +15,7 @@ include lib/conf/local.mk
 include lib/log/local.mk
 include lib/proc/local.mk
 include lib/db/local.mk
+include lib/keyfile/local.mk
 include lib/journal/local.mk
 include lib/store/local.mk
 include lib/maillog/local.mk

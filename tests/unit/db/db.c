@@ -271,7 +271,7 @@ static void test_readonly_folder(void **state)
 static void test_full(void **state)
 {
   (void)state;
-  g_autofree char *disk = in("disk"), *path = in("disk/full.db");
+  g_autofree char *disk = in("disk");
   assert_int_equal(mkdir(disk, 0755), 0);
   if (mount("tmpfs", disk, "tmpfs", 0, "size=1m") != 0) {
     print_message("SKIP: a small tmpfs cannot be mounted here\n");

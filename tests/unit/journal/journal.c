@@ -517,7 +517,6 @@ static void test_full_disk(void **state)
     skip();
   }
   struct journal *journal = open_at(dir);
-  g_autofree char *filler_path = fresh("disk/filler");
   g_autofree char *data = g_strnfill(1000, 'x');
   int64_t written = 0;
   g_autoptr(GError) error = NULL;

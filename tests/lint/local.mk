@@ -1,11 +1,11 @@
 # make lint: the rules that a compiler does not know.
 UNIT_TESTS += tests/lint/words-test.py
-EXTRA_DIST += tests/lint/layers tests/lint/words tests/lint/words-test.py
+EXTRA_DIST += tests/lint/layers tests/lint/words tests/lint/manuals tests/lint/words-test.py
 
-lint:
+lint: $(man_MANS)
 	$(PYTHON) $(srcdir)/tests/lint/layers $(top_srcdir)
 	$(PYTHON) $(srcdir)/tests/lint/words $(top_srcdir)
-	@for m in $(dist_man_MANS); do echo "mandoc $$m"; mandoc -Tlint -Wstyle $(top_srcdir)/$$m || exit 1; done
+	$(PYTHON) $(srcdir)/tests/lint/manuals $(dist_man_MANS:%=$(top_srcdir)/%) $(man_MANS)
 .PHONY: lint
 
 format:

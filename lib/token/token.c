@@ -205,7 +205,7 @@ static bool with_context(struct token_keys *keys, const struct context_key *key,
 
 static bool is_kind(uint8_t byte)
 {
-  return byte == TOKEN_OPEN || byte == TOKEN_CLICK || byte == TOKEN_UNSUBSCRIBE;
+  return byte == TOKEN_OPEN || byte == TOKEN_CLICK || byte == TOKEN_UNSUBSCRIBE || byte == TOKEN_SEND;
 }
 
 static bool check_sealable(const struct token *token, GError **error)

@@ -25,10 +25,9 @@ struct token {
   enum token_kind kind;
   int64_t tenant;
   int64_t mail;
-  uint32_t link; /* number of the link in its mail, from 1; 0: none */
-  const char
-      *destination; /* click: the URL, bytes as written; unsubscribe: "list\naddress"; send (the
-                       marker of a workflow's mail): "journey.step.visit"; not NUL-terminated */
+  uint32_t link;           /* number of the link in its mail, from 1; 0: none */
+  const char *destination; /* click: the URL, bytes as written; unsubscribe: "list\naddress"; send (the
+                              marker of a workflow's mail): "journey.step.visit"; not NUL-terminated */
   size_t destination_length;
 };
 

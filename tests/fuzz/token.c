@@ -56,8 +56,8 @@ static void check_neighbours(struct token_keys *keys, GString *segment)
 
 static void made_of_parts(struct token_keys *keys, const uint8_t *data, size_t size)
 {
-  static const enum token_kind kinds[] = {TOKEN_OPEN, TOKEN_CLICK, TOKEN_UNSUBSCRIBE};
-  struct token token = {.kind = kinds[data[0] % 3]}, opened;
+  static const enum token_kind kinds[] = {TOKEN_OPEN, TOKEN_CLICK, TOKEN_UNSUBSCRIBE, TOKEN_SEND};
+  struct token token = {.kind = kinds[data[0] % G_N_ELEMENTS(kinds)]}, opened;
   memcpy(&token.tenant, data + 1, 8);
   memcpy(&token.mail, data + 9, 8);
   memcpy(&token.link, data + 17, 4);

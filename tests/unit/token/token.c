@@ -181,6 +181,7 @@ static void test_round_trip(void **state)
        .link = 1,
        .destination = "a\0\r\n\xff",
        .destination_length = 5},
+      {.kind = TOKEN_SEND, .tenant = 3, .mail = 9, .destination = "1.2.3", .destination_length = 5},
       {.kind = TOKEN_UNSUBSCRIBE,
        .tenant = 16384,
        .mail = 5,

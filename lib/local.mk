@@ -4,6 +4,7 @@ include lib/event/local.mk
 include lib/mail/local.mk
 include lib/html/local.mk
 include lib/token/local.mk
+include lib/rewrite/local.mk
 include lib/tz/local.mk
 include lib/doc/local.mk
 include lib/flow/local.mk

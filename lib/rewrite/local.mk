@@ -11,3 +11,13 @@ tests_unit_rewrite_page_SOURCES = tests/unit/rewrite/page.c
 tests_unit_rewrite_page_LDADD = $(TEST_LIBS)
 tests_unit_rewrite_rewrite_SOURCES = tests/unit/rewrite/rewrite.c
 tests_unit_rewrite_rewrite_LDADD = $(TEST_LIBS)
+
+CONFORMANCE_TESTS += tests/conformance/rewrite.py
+EXTRA_DIST += tests/conformance/rewrite.py
+check_PROGRAMS += tests/conformance/rewrite-run
+tests_conformance_rewrite_run_SOURCES = tests/conformance/rewrite-run.c
+tests_conformance_rewrite_run_LDADD = $(TEST_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/rewrite
+tests_fuzz_rewrite_SOURCES = tests/fuzz/rewrite.c $(FUZZ_MAIN)
+tests_fuzz_rewrite_LDADD = $(FUZZ_LIBS)

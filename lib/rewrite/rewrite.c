@@ -181,6 +181,13 @@ static struct mail_range find_section(const char *bytes, size_t length, size_t *
   return (struct mail_range){0, length};
 }
 
+size_t rewrite_find_body(const char *bytes, size_t length)
+{
+  size_t body;
+  find_section(bytes, length, &body);
+  return body;
+}
+
 static void note_parts(struct work *w)
 {
   for (size_t i = 0; i < w->tree->count; i++) {
@@ -263,7 +270,9 @@ static bool take_body(struct work *w, size_t i, GError **error)
                    w->request->limits.size, &body.decoded, error))
     return false;
   const struct mail_decoded *decoded = &body.decoded;
-  if (decoded->facts & MAIL_DECODE_LEAVE)
+  if (decoded->length == 0)
+    row->reason = REWRITE_REASON_NOTHING;
+  else if (decoded->facts & MAIL_DECODE_LEAVE)
     row->reason = REWRITE_REASON_ENCODING;
   else if (mail_line_mixed(decoded->line_facts) || (decoded->line_facts & MAIL_LINE_NUL))
     row->reason = REWRITE_REASON_LINE_ENDS;
@@ -455,7 +464,7 @@ static bool write_body(struct work *w, struct body *body, struct mail_edits *inn
     if (!mail_edits_apply(inner, decoded->bytes, decoded->length, &text, &size, error)) return false;
     if (mail_line_longest(text, size) > MAX_LINE) return edit_as_qp(w, part, decoded, text, size, error);
   }
-  return mail_leaf_edit(decoded, part->body.start, inner, w->result->edits, error);
+  return mail_leaf_edit(w->tree, body->part, decoded, inner, w->result->edits, error);
 }
 
 static bool edit_body(struct work *w, struct body *body, bool last, GError **error)

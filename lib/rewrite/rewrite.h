@@ -104,6 +104,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(rewrite_result, rewrite_result_free)
  * still go. For callers that cannot keep their side. */
 void rewrite_result_leave(struct rewrite_result *result, enum rewrite_reason reason);
 
+/* Where the body of a message begins: after its first empty line; LENGTH if there
+ * is none. */
+size_t rewrite_find_body(const char *bytes, size_t length);
+
 /* The control fields of the header section alone, as deletions appended to
  * HEADERS (of struct rewrite_header). */
 GArray *rewrite_headers_new(void);

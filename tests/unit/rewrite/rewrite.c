@@ -88,7 +88,7 @@ static const struct {
     {"tracked", HEAD TEXT_HTML "\r\n" HTML, REWRITE_REASON_TRACKED},
     {"no html", HEAD "\r\nHello\r\n", REWRITE_REASON_NO_HTML},
     {"M24 header only", HEAD, REWRITE_REASON_AMBIGUOUS},
-    {"M24 empty body", HEAD TEXT_HTML "\r\n", REWRITE_REASON_TRACKED},
+    {"M24 empty body", HEAD TEXT_HTML "\r\n", REWRITE_REASON_NOTHING},
     {"automatic", "Auto-Submitted: auto-generated\r\n" HEAD TEXT_HTML "\r\n" HTML, REWRITE_REASON_AUTOMATIC},
     {"automatic, comment", "Auto-Submitted: auto-replied (vacation)\r\n" HEAD TEXT_HTML "\r\n" HTML,
      REWRITE_REASON_AUTOMATIC},

@@ -39,11 +39,13 @@ bool track_mode_parse(const char *name, enum track_mode *mode);
 struct directory;      /* a reader, shared by the threads of a program */
 struct directory_view; /* one consistent state of it, counted */
 
+/* A folder that is not there yet is empty. Errors: SYS (it may not be read). */
 struct directory *directory_open(const char *dir, GError **error);
 void directory_close(struct directory *directory);
 
 /* The newest state, at most 50 ms old. Never fails: if the newest snapshot
- * cannot be read it is the last good one, and *STALE (may be NULL) says so.
+ * cannot be read it is the last good one, and *STALE (may be NULL) says so. The
+ * view's facts stand still; suppressions that arrive in the delta are seen.
  * Borrowed facts live as long as the view. Any thread. Give it back with
  * directory_release(). */
 struct directory_view *directory_acquire(struct directory *directory, bool *stale);
@@ -59,7 +61,9 @@ const struct directory_list *directory_list_by_sender(struct directory_view *vie
                                                       const char *address);
 
 /* Is mail of LIST (0: any mail of the tenant) to ADDRESS suppressed? A
- * suppression of list 0 covers all lists. TENANT 0 is host-wide. */
+ * suppression of list 0 covers all lists. TENANT 0 is host-wide. Should the look-up
+ * itself fail (the disk went bad under a loaded snapshot) the answer is true, and
+ * the view is stale from then on: refuse for now (4xx), not for good. */
 bool directory_suppressed(struct directory_view *view, int64_t tenant, int64_t list, const char *address);
 
 /* The suppression key of an address: SHA-256 of the address, domain (and local
@@ -69,9 +73,9 @@ void directory_address_key(const char *address, uint8_t key[16]);
 /* The writer's end: policyd alone. */
 struct directory_writer;
 
-/* Begins a snapshot in DIR (made if missing). Add everything, then publish; free
- * in any case. publish() syncs, renames, removes snapshots older than the last
- * two, and starts an empty delta. */
+/* Begins a snapshot in DIR (made if missing, mode 2750). Add everything, then
+ * publish; free in any case. publish() syncs, renames, removes snapshots older
+ * than the last two, and starts an empty delta. Errors: SYS; INPUT (added twice). */
 struct directory_writer *directory_writer_new(const char *dir, GError **error);
 bool directory_writer_tenant(struct directory_writer *w, const struct directory_tenant *tenant,
                              GError **error);
@@ -85,6 +89,7 @@ void directory_writer_free(struct directory_writer *w);
 
 /* Appends a suppression (or its removal) to the delta of the current snapshot;
  * a reader sees it within 50 ms. *SIZE (may be NULL): records in the delta now,
- * so that the caller publishes anew when it has grown. */
+ * so that the caller publishes anew when it has grown. On disk on return. Errors:
+ * NOTFOUND (nothing was published yet), SYS. */
 bool directory_delta(const char *dir, int64_t tenant, int64_t list, const uint8_t key[16], bool suppressed,
                      size_t *size, GError **error);

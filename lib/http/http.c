@@ -31,7 +31,7 @@
 enum {
   /* Per connection: request line and headers; libmicrohttpd answers 414 and 431
    * beyond. It clears all of it after each request. */
-  MEMORY = 12 * 1024,
+  MEMORY = 8 * 1024,
   MAX_SWALLOW = 256 * 1024, /* of a body that is too large, before we hang up */
   DRAIN_ROUNDS = 100,
 };

@@ -15,6 +15,8 @@ include lib/clock/local.mk
 include lib/conf/local.mk
 include lib/log/local.mk
 include lib/proc/local.mk
+include lib/http/local.mk
+include lib/submit/local.mk
 include lib/db/local.mk
 include lib/keyfile/local.mk
 include lib/journal/local.mk

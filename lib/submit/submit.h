@@ -17,8 +17,8 @@ struct submit_options {
   uint16_t port;
   const char *helo;     /* how we greet; NULL: "localhost" */
   unsigned connections; /* 1…64 */
-  unsigned queue;       /* jobs waiting and results not yet fetched, at most */
-  int connect_seconds;  /* 0: 10 */
+  unsigned queue;       /* jobs waiting, in flight, and results not yet fetched, at most */
+  int connect_seconds;  /* until we have been greeted; 0: 10 */
   int reply_seconds;    /* for one job from its start to its last reply; 0: 300 */
 };
 
@@ -37,14 +37,16 @@ struct submit_job {
 
 /* Queues JOB (copied). Any thread. False if the queue is full or stopping: nothing
  * was queued, and a result fetched makes room. Errors: LIMIT (full), INPUT (an
- * address that SMTP cannot carry), TEMP (stopping). */
+ * address that SMTP cannot carry, or a message with a NUL or a bare CR or LF),
+ * TEMP (stopping). */
 bool submit_send(struct submit *submit, const struct submit_job *job, GError **error);
 
 /* What became of a job. */
 enum submit_outcome {
-  SUBMIT_ACCEPTED,  /* 250 after the final dot: the MTA has it */
-  SUBMIT_TEMPORARY, /* not accepted: 4xx, no connection, or one lost before the final dot */
-  SUBMIT_PERMANENT, /* not accepted: 5xx */
+  SUBMIT_ACCEPTED,  /* 2xx after the final dot: the MTA has it */
+  SUBMIT_TEMPORARY, /* not accepted: 4xx, no connection, one lost before the final dot, or
+                       a server that does not greet us (also with 5xx) */
+  SUBMIT_PERMANENT, /* not accepted: 5xx to the sender, the recipient or the message */
   SUBMIT_UNKNOWN,   /* in doubt: the final dot may have been sent and no reply came */
 };
 
@@ -69,7 +71,8 @@ bool submit_next(struct submit *submit, struct submit_result *result);
 unsigned submit_pending(struct submit *submit);
 
 /* Ends: no new jobs; jobs that no thread has begun come back as TEMPORARY; returns
- * when those in flight have their outcome. Results can still be taken. */
+ * when those in flight have their outcome. Results can still be taken. One thread
+ * at a time. */
 void submit_stop(struct submit *submit);
 
 /* Stops, closes the connections and frees. SUBMIT may be NULL. */

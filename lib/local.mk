@@ -15,8 +15,6 @@ include lib/clock/local.mk
 include lib/conf/local.mk
 include lib/log/local.mk
 include lib/proc/local.mk
-include lib/http/local.mk
-include lib/submit/local.mk
 include lib/db/local.mk
 include lib/keyfile/local.mk
 include lib/journal/local.mk
@@ -25,5 +23,6 @@ include lib/maillog/local.mk
 include lib/directory/local.mk
 include lib/zoneinfo/local.mk
 include lib/http/local.mk
+include lib/submit/local.mk
 include lib/control/local.mk
 include lib/metrics/local.mk

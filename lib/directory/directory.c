@@ -331,6 +331,16 @@ const struct directory_tenant *directory_tenant(struct directory_view *view, int
   return g_hash_table_lookup(view->tenants, &id);
 }
 
+const struct directory_tenant *directory_tenant_by_name(struct directory_view *view, const char *name)
+{
+  GHashTableIter iter;
+  void *tenant;
+  g_hash_table_iter_init(&iter, view->tenants);
+  while (g_hash_table_iter_next(&iter, NULL, &tenant))
+    if (strcmp(((const struct directory_tenant *)tenant)->name, name) == 0) return tenant;
+  return NULL;
+}
+
 const struct directory_tenant *directory_tenant_by_user(struct directory_view *view, const char *user)
 {
   g_autofree char *lower = g_ascii_strdown(user, -1);

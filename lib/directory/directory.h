@@ -54,6 +54,7 @@ void directory_release(struct directory_view *view);
 /* Look-ups; NULL if there is none. Users and domains are compared without case;
  * a domain also matches its sub-domains if it was added with a leading dot. */
 const struct directory_tenant *directory_tenant(struct directory_view *view, int64_t id);
+const struct directory_tenant *directory_tenant_by_name(struct directory_view *view, const char *name);
 const struct directory_tenant *directory_tenant_by_user(struct directory_view *view, const char *user);
 const struct directory_tenant *directory_tenant_by_domain(struct directory_view *view, const char *domain);
 const struct directory_list *directory_list(struct directory_view *view, int64_t tenant, const char *name);

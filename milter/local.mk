@@ -1,1 +1,20 @@
-# milter/
+sbin_PROGRAMS += milter/tidings-milter
+milter_tidings_milter_SOURCES = milter/main.c milter/serve.c milter/serve.h milter/session.c milter/session.h \
+  milter/apply.c milter/apply.h milter/engine.c milter/engine.h milter/tenant.c milter/tenant.h
+milter_tidings_milter_LDADD = $(PROGRAM_LIBS) $(MILTER_LIBS)
+
+bin_PROGRAMS += milter/tidings-filter
+milter_tidings_filter_SOURCES = milter/filter.c milter/engine.c milter/engine.h milter/tenant.c milter/tenant.h
+milter_tidings_filter_LDADD = $(PROGRAM_LIBS)
+
+dist_man_MANS += milter/tidings-filter.1
+man_MANS += milter/tidings-milter.8
+CLEANFILES += milter/tidings-milter.8
+EXTRA_DIST += milter/tidings-milter.8.in
+milter/tidings-milter.8: lib/conf/tables milter/tidings-milter.8.in lib/rewrite/reasons.def
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(TABLES) $(srcdir)/milter/tidings-milter.8.in $(TABLE_VALUES) >$@.new && mv $@.new $@
+
+check_PROGRAMS += tests/e2e/publish
+tests_e2e_publish_SOURCES = tests/e2e/publish.c
+tests_e2e_publish_LDADD = $(TEST_LIBS)
+EXTRA_DIST += tests/e2e/test_milter.py

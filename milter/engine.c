@@ -1,0 +1,376 @@
+/* The decision on one message, in this order: whose it is, to whom it may go,
+ * what is changed (lib/rewrite), and the event. The event is on disk before the
+ * caller gives any answer; if it cannot be, the mail passes unchanged. */
+
+#include "milter/engine.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "base/error.h"
+#include "keyfile/keyfile.h"
+#include "mail/header.h"
+#include "milter/tenant.h"
+#include "rewrite/control.h"
+
+/* ---- keys, shared by the threads and replaced by a reload ---- */
+
+struct engine_keys {
+  struct token_keys *keys;
+  gatomicrefcount references;
+};
+
+static void keys_release(struct engine_keys *keys)
+{
+  if (!keys || !g_atomic_ref_count_dec(&keys->references)) return;
+  token_keys_free(keys->keys);
+  g_free(keys);
+}
+
+static struct engine_keys *keys_acquire(struct engine *engine)
+{
+  g_mutex_lock(&engine->lock);
+  struct engine_keys *keys = engine->keys;
+  if (keys) g_atomic_ref_count_inc(&keys->references);
+  g_mutex_unlock(&engine->lock);
+  return keys;
+}
+
+bool engine_reload(struct engine *engine, GError **error)
+{
+  struct token_keys *fresh = keyfile_load(engine->conf->keys, error);
+  if (!fresh) return false;
+  struct engine_keys *keys = g_new0(struct engine_keys, 1);
+  keys->keys = fresh;
+  g_atomic_ref_count_init(&keys->references);
+  g_mutex_lock(&engine->lock);
+  struct engine_keys *old = engine->keys;
+  engine->keys = keys;
+  g_mutex_unlock(&engine->lock);
+  keys_release(old);
+  return true;
+}
+
+bool engine_open(struct engine *engine, const struct conf *conf, const struct clock *clock, struct log *log,
+                 GError **error)
+{
+  *engine = (struct engine){.conf = conf, .clock = clock, .log = log};
+  g_mutex_init(&engine->lock);
+  engine->directory = directory_open(conf->policyd_directory, error);
+  return engine->directory && engine_reload(engine, error);
+}
+
+bool engine_open_journal(struct engine *engine, const char *dir, enum id_producer producer, GError **error)
+{
+  engine->journal = journal_open(dir, (uint8_t)engine->conf->node, producer, error);
+  return engine->journal != NULL;
+}
+
+void engine_close(struct engine *engine)
+{
+  if (engine->journal) journal_close(engine->journal);
+  if (engine->directory) directory_close(engine->directory);
+  keys_release(engine->keys);
+  g_mutex_clear(&engine->lock);
+}
+
+/* ---- one message ---- */
+
+struct decision {
+  struct engine *engine;
+  const struct engine_mail *mail;
+  struct engine_verdict *verdict;
+  struct directory_view *view;
+  bool stale; /* the directory could not be read anew */
+  struct engine_keys *keys;
+  struct rewrite_control control;
+  struct rewrite_marker marker;
+  bool own, trusted;
+  const struct directory_tenant *tenant;
+  const struct directory_list *list;
+  const char *recipient; /* the one that remains, if one does */
+  size_t recipients;     /* that remain */
+  int64_t now, id;
+};
+
+static void find_owner(struct decision *d)
+{
+  const struct engine_mail *mail = d->mail;
+  rewrite_control_read(mail->message, (struct mail_range){0, mail->body}, &d->control);
+  d->own = d->control.send && d->keys && rewrite_marker_open(d->keys->keys, d->control.send, &d->marker);
+  d->trusted = d->own || mail->tenant != 0 || tenant_is_trusted(d->engine->conf, mail);
+  if (!d->trusted) return;
+  int64_t known = d->own ? d->marker.tenant : mail->tenant;
+  d->tenant = known ? directory_tenant(d->view, known) : tenant_find(d->view, mail);
+  if (!d->tenant) return;
+  const char *name = mail->list ? mail->list : d->control.list;
+  d->list = tenant_list(d->view, d->tenant->id, mail, name);
+  if (name && *name && !d->list)
+    log_event(d->engine->log, LOG_EVENT_LIST_UNKNOWN, mail->queue_id, "tenant=%s list=%s", d->tenant->name,
+              LOG_VALUE(name));
+}
+
+/* ---- suppression ---- */
+
+static bool is_suppressed(const struct decision *d, const char *address)
+{
+  return directory_suppressed(d->view, d->tenant->id, d->list ? d->list->id : 0, address);
+}
+
+static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, json_t *data, GError **error)
+{
+  struct engine *engine = d->engine;
+  if (!engine->journal) {
+    json_decref(data);
+    g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the journal is not open");
+    return false;
+  }
+  struct event event = {
+      .id = kind == EVENT_MAIL ? mail : journal_next_id(engine->journal, d->now),
+      .at = d->now,
+      .kind = kind,
+      .tenant = d->tenant->id,
+      .mail = mail,
+      .data = json_dumps(data, JSON_COMPACT),
+  };
+  json_decref(data);
+  bool ok = journal_append(engine->journal, &event, error);
+  event_clear(&event);
+  if (!ok) metrics_add(&engine->metrics, METRIC_MILTER_LOST, 1);
+  return ok;
+}
+
+static json_t *text_json(const char *text)
+{
+  if (!text) return json_null();
+  g_autofree char *valid = g_utf8_make_valid(text, -1);
+  return json_string(valid);
+}
+
+/* A refusal stands even where it cannot be recorded: it keeps a promise. */
+static void note_suppressed(struct decision *d, const char *address)
+{
+  g_autoptr(GError) error = NULL;
+  json_t *data = json_pack("{s:o, s:o, s:s}", "address", text_json(address), "list",
+                           text_json(d->list ? d->list->name : NULL), "reason", "suppressed");
+  if (!write_event(d, EVENT_SUPPRESSED, d->id, data, &error))
+    log_event(d->engine->log, LOG_EVENT_JOURNAL_FAILED, d->mail->queue_id, "reason=%s",
+              LOG_VALUE(error->message));
+  log_event(d->engine->log, LOG_EVENT_SUPPRESSED, d->mail->queue_id, "tenant=%s list=%s to=%s",
+            d->tenant->name, d->list ? d->list->name : "-", LOG_VALUE(address));
+  metrics_add(&d->engine->metrics, METRIC_MILTER_SUPPRESSED, 1);
+}
+
+static char *refusal_sentence(const struct decision *d, const char *address)
+{
+  if (!d->list) return g_strdup_printf("%s has asked for no more mail of %s", address, d->tenant->name);
+  return g_strdup_printf("%s has unsubscribed from %s of %s", address, d->list->name, d->tenant->name);
+}
+
+static void check_recipients(struct decision *d)
+{
+  const GPtrArray *all = d->mail->recipients;
+  for (guint i = 0; i < all->len; i++) {
+    if (d->tenant && is_suppressed(d, all->pdata[i])) {
+      size_t index = i;
+      g_array_append_val(d->verdict->remove, index);
+    } else {
+      d->recipients++;
+      d->recipient = all->pdata[i];
+    }
+  }
+  if (d->recipients != 1) d->recipient = NULL;
+  if (d->verdict->remove->len == 0) return;
+  for (guint i = 0; i < d->verdict->remove->len; i++)
+    note_suppressed(d, all->pdata[g_array_index(d->verdict->remove, size_t, i)]);
+  if (d->recipients == 0) d->verdict->refusal = refusal_sentence(d, all->pdata[0]);
+}
+
+/* ---- rewriting ---- */
+
+static void run_rewrite(struct decision *d)
+{
+  const struct engine_mail *mail = d->mail;
+  struct rewrite_request request = {
+      .message = mail->message,
+      .length = mail->length,
+      .trusted = d->trusted,
+      .sender = mail->sender,
+      .recipients = d->recipients,
+      .recipient = d->recipient,
+      .mail = d->id,
+      .keys = d->keys ? d->keys->keys : NULL,
+      .own = d->own,
+      .limits = REWRITE_LIMITS_DEFAULT,
+  };
+  request.limits.size = mail->too_large ? 0 : (size_t)d->engine->conf->milter_max_size;
+  if (d->tenant) {
+    static const enum rewrite_track tracks[] = {
+        [TRACK_NONE] = REWRITE_TRACK_NONE,
+        [TRACK_AGGREGATE] = REWRITE_TRACK_AGGREGATE,
+        [TRACK_CLICKS] = REWRITE_TRACK_CLICKS,
+        [TRACK_ALL] = REWRITE_TRACK_ALL,
+    };
+    request.tenant = d->tenant->id;
+    request.track = tracks[d->tenant->track];
+    request.url = d->tenant->url;
+  }
+  if (d->list) {
+    request.list = d->list->name;
+    request.unsubscribe = d->list->unsubscribe;
+  }
+  d->verdict->result = rewrite_message(&request);
+  struct rewrite_result *result = d->verdict->result;
+  if (result->body != mail->body) rewrite_result_leave(result, REWRITE_REASON_AMBIGUOUS);
+  if (d->trusted && !d->tenant && d->stale) rewrite_result_leave(result, REWRITE_REASON_DIRECTORY);
+}
+
+/* ---- the event ---- */
+
+static char *field_value(const struct engine_mail *mail, const char *name)
+{
+  struct mail_field field;
+  if (!mail_header_find(mail->message, (struct mail_range){0, mail->body}, name, 0, &field)) return NULL;
+  g_autofree char *raw =
+      g_strndup(mail->message + field.value.start, MIN(field.value.end - field.value.start, (size_t)998));
+  g_auto(GStrv) lines = g_strsplit_set(raw, "\r\n", -1);
+  char *value = g_strjoinv(NULL, lines);
+  return g_strstrip(value);
+}
+
+static void set_field(json_t *data, const char *key, const struct engine_mail *mail, const char *name)
+{
+  g_autofree char *value = field_value(mail, name);
+  if (value) json_object_set_new(data, key, text_json(value));
+}
+
+static json_t *remaining_json(const struct decision *d)
+{
+  json_t *list = json_array();
+  guint removed = 0;
+  const GArray *remove = d->verdict->remove;
+  for (guint i = 0; i < d->mail->recipients->len; i++) {
+    if (!d->verdict->refusal && removed < remove->len && g_array_index(remove, size_t, removed) == i)
+      removed++;
+    else
+      json_array_append_new(list, text_json(d->mail->recipients->pdata[i]));
+  }
+  return list;
+}
+
+/* Each tracked address once, in the order of their numbers. */
+static json_t *tracked_json(const struct rewrite_result *result)
+{
+  json_t *list = json_array();
+  uint32_t last = 0;
+  for (guint i = 0; i < result->links->len; i++) {
+    const struct rewrite_link *link = &g_array_index(result->links, struct rewrite_link, i);
+    if (link->number <= last) continue;
+    last = link->number;
+    json_array_append_new(list, json_pack("{s:i, s:s}", "n", (int)link->number, "url", link->url));
+  }
+  return list;
+}
+
+static const char *action_of(const struct decision *d)
+{
+  if (d->verdict->refusal) return "refused";
+  return d->verdict->result->action == REWRITE_TRACKED ? "tracked" : "left";
+}
+
+static json_t *mail_json(const struct decision *d)
+{
+  const struct engine_mail *mail = d->mail;
+  const struct rewrite_result *result = d->verdict->result;
+  const char *reason = d->verdict->refusal ? rewrite_reason_code(REWRITE_REASON_SUPPRESSED)
+                                           : rewrite_reason_code(result->reason);
+  json_t *data = json_pack("{s:o, s:o, s:I, s:s, s:s, s:b, s:s, s:o}", "from", text_json(mail->sender), "to",
+                           remaining_json(d), "size", (json_int_t)mail->total, "action", action_of(d),
+                           "reason", reason, "pixel", result->pixel == REWRITE_REASON_TRACKED, "per",
+                           result->per_recipient ? "recipient" : "message", "links", tracked_json(result));
+  set_field(data, "mid", mail, "Message-ID");
+  set_field(data, "subject", mail, "Subject");
+  if (mail->queue_id) json_object_set_new(data, "qid", text_json(mail->queue_id));
+  if (d->list) json_object_set_new(data, "list", text_json(d->list->name));
+  if (d->control.campaign) json_object_set_new(data, "campaign", text_json(d->control.campaign));
+  if (d->own) {
+    json_object_set_new(data, "journey", json_integer(d->marker.journey));
+    json_object_set_new(data, "step", text_json(d->marker.step));
+    json_object_set_new(data, "visit", json_integer(d->marker.visit));
+    json_object_set_new(data, "send", json_integer(d->marker.send));
+  }
+  return data;
+}
+
+/* K12: reports, automatic answers and what is sent on start nothing. */
+static bool is_recorded(const struct decision *d)
+{
+  if (!d->tenant) return false;
+  switch (d->verdict->result->reason) {
+  case REWRITE_REASON_NULL_SENDER:
+  case REWRITE_REASON_AUTOMATIC:
+  case REWRITE_REASON_MAILING_LIST:
+  case REWRITE_REASON_RESENT:
+  case REWRITE_REASON_REPORT:
+    return false;
+  default:
+    return true;
+  }
+}
+
+static void record(struct decision *d)
+{
+  g_autoptr(GError) error = NULL;
+  if (!is_recorded(d) || write_event(d, EVENT_MAIL, d->id, mail_json(d), &error)) return;
+  log_event(d->engine->log, LOG_EVENT_JOURNAL_FAILED, d->mail->queue_id, "reason=%s",
+            LOG_VALUE(error->message));
+  rewrite_result_leave(d->verdict->result, REWRITE_REASON_JOURNAL);
+}
+
+static void log_decision(struct decision *d)
+{
+  struct engine *engine = d->engine;
+  const struct rewrite_result *result = d->verdict->result;
+  const char *qid = d->mail->queue_id;
+  const char *tenant = d->tenant ? d->tenant->name : "-";
+  if (d->verdict->refusal) {
+    metrics_add(&engine->metrics, METRIC_MILTER_REFUSED, 1);
+    log_event(engine->log, LOG_EVENT_REFUSED, qid, "tenant=%s reason=%s", tenant,
+              rewrite_reason_code(REWRITE_REASON_SUPPRESSED));
+  } else if (result->action == REWRITE_TRACKED) {
+    metrics_add(&engine->metrics, METRIC_MILTER_TRACKED, 1);
+    log_event(engine->log, LOG_EVENT_TRACKED, qid, "tenant=%s mail=%" PRId64 " links=%u pixel=%s", tenant,
+              d->id, result->tracked, result->pixel == REWRITE_REASON_TRACKED ? "yes" : "no");
+  } else {
+    metrics_add(&engine->metrics, METRIC_MILTER_LEFT, 1);
+    log_event(engine->log, LOG_EVENT_LEFT, qid, "reason=%s tenant=%s", rewrite_reason_code(result->reason),
+              tenant);
+  }
+}
+
+void engine_decide(struct engine *engine, const struct engine_mail *mail, struct engine_verdict *verdict)
+{
+  struct decision d = {.engine = engine, .mail = mail, .verdict = verdict, .now = clock_now(engine->clock)};
+  *verdict = (struct engine_verdict){.remove = g_array_new(FALSE, FALSE, sizeof(size_t))};
+  d.view = directory_acquire(engine->directory, &d.stale);
+  d.keys = keys_acquire(engine);
+  find_owner(&d);
+  if (engine->journal && d.tenant) d.id = journal_next_id(engine->journal, d.now);
+  check_recipients(&d);
+  if (mail->one_copy) g_clear_pointer(&verdict->refusal, g_free);
+  run_rewrite(&d);
+  record(&d);
+  log_decision(&d);
+  rewrite_control_clear(&d.control);
+  keys_release(d.keys);
+  directory_release(d.view);
+}
+
+void engine_verdict_clear(struct engine_verdict *verdict)
+{
+  rewrite_result_free(verdict->result);
+  g_clear_pointer(&verdict->refusal, g_free);
+  g_array_unref(verdict->remove);
+}

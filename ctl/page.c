@@ -3,6 +3,7 @@
 #include "ctl/commands.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ctl/table.h"

@@ -3,6 +3,8 @@
 #include "ctl/table.h"
 
 #include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 struct table {
@@ -79,31 +81,38 @@ void table_cell_json(struct table *table, const json_t *object, const char *key)
   table_cell(table, all->str);
 }
 
-static void print_cell(const struct table *table, unsigned column, const char *text)
+static void append_cell(const struct table *table, unsigned column, const char *text, GString *out)
 {
   int pad = (int)(table->widths[column] - text_width(text));
   bool last = column + 1 == table->columns;
   if (table->right[column])
-    printf("%*s%s", pad, "", text);
+    g_string_append_printf(out, "%*s%s", pad, "", text);
   else
-    printf("%s%*s", text, last ? 0 : pad, "");
-  fputs(last ? "\n" : "  ", stdout);
+    g_string_append_printf(out, "%s%*s", text, last ? 0 : pad, "");
+  g_string_append(out, last ? "\n" : "  ");
 }
 
-static void print_row(const struct table *table, char *const *cells, int indent)
+static void append_row(const struct table *table, char *const *cells, int indent, GString *out)
 {
-  printf("%*s", indent, "");
+  g_string_append_printf(out, "%*s", indent, "");
   for (unsigned i = 0; i < table->columns; i++)
-    print_cell(table, i, cells[i]);
+    append_cell(table, i, cells[i], out);
+}
+
+void table_append(struct table *table, int indent, GString *out)
+{
+  if (!table->headed) append_row(table, table->headings, indent, out);
+  table->headed = true;
+  for (unsigned i = 0; i + table->columns <= table->cells->len; i += table->columns)
+    append_row(table, (char *const *)table->cells->pdata + i, indent, out);
+  g_ptr_array_set_size(table->cells, 0);
 }
 
 void table_print(struct table *table, int indent)
 {
-  if (!table->headed) print_row(table, table->headings, indent);
-  table->headed = true;
-  for (unsigned i = 0; i + table->columns <= table->cells->len; i += table->columns)
-    print_row(table, (char *const *)table->cells->pdata + i, indent);
-  g_ptr_array_set_size(table->cells, 0);
+  g_autoptr(GString) out = g_string_new(NULL);
+  table_append(table, indent, out);
+  fputs(out->str, stdout);
 }
 
 unsigned table_rows(const struct table *table)

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <stdint.h>
-#include <stdio.h>
 
 #include <glib.h>
 
@@ -26,8 +25,11 @@ void table_cell_rate(struct table *table, int64_t part, int64_t whole);
 /* The value of KEY, whatever it is; an array is shown with commas. */
 void table_cell_json(struct table *table, const json_t *object, const char *key);
 
-/* Prints the headings, the first time, and all rows, which are then gone: a long list
+/* Appends the headings, the first time, and all rows, which are then gone: a long list
  * is printed in pieces, and no column gets narrower again. INDENT is a number of spaces. */
+void table_append(struct table *table, int indent, GString *out);
+
+/* The same, to the standard output. */
 void table_print(struct table *table, int indent);
 
 /* How many rows there are. */

@@ -2,6 +2,7 @@
 
 #include "ctl/commands.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"

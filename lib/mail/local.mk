@@ -1,22 +1,27 @@
 lib_libtidings_a_SOURCES += \
   lib/mail/ambiguity.def lib/mail/range.h \
+  lib/mail/address.c lib/mail/address.h \
   lib/mail/boundary.c lib/mail/boundary.h \
   lib/mail/charset.c lib/mail/charset.h \
   lib/mail/content.c lib/mail/content.h \
+  lib/mail/date.c lib/mail/date.h \
   lib/mail/edit.c lib/mail/edit.h \
   lib/mail/encoding.c lib/mail/encoding.h \
   lib/mail/header.c lib/mail/header.h \
   lib/mail/leaf.c lib/mail/leaf.h \
   lib/mail/line.c lib/mail/line.h \
   lib/mail/qp.c lib/mail/qp.h \
+  lib/mail/text.c lib/mail/text.h \
   lib/mail/walk.c lib/mail/walk.h
 
-UNIT_TESTS += tests/unit/mail-walk tests/unit/mail-encoding
-check_PROGRAMS += tests/unit/mail-walk tests/unit/mail-encoding
+UNIT_TESTS += tests/unit/mail-walk tests/unit/mail-encoding tests/unit/mail-text
+check_PROGRAMS += tests/unit/mail-walk tests/unit/mail-encoding tests/unit/mail-text
 tests_unit_mail_walk_SOURCES = tests/unit/mail/walk.c
 tests_unit_mail_walk_LDADD = $(TEST_LIBS)
 tests_unit_mail_encoding_SOURCES = tests/unit/mail/encoding.c
 tests_unit_mail_encoding_LDADD = $(TEST_LIBS)
+tests_unit_mail_text_SOURCES = tests/unit/mail/text.c
+tests_unit_mail_text_LDADD = $(TEST_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/mail
 tests_fuzz_mail_SOURCES = tests/fuzz/mail.c $(FUZZ_MAIN)

@@ -11,10 +11,13 @@
 
 #include <glib.h>
 
+#include "mail/address.h"
+#include "mail/date.h"
 #include "mail/header.h"
 #include "mail/leaf.h"
 #include "mail/line.h"
 #include "mail/qp.h"
+#include "mail/text.h"
 #include "mail/walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -52,6 +55,24 @@ static void check_tree(const struct mail_tree *tree, size_t size)
   }
 }
 
+/* What a value says to people is UTF-8, and within the maximum. */
+static void check_value(const char *bytes, size_t length)
+{
+  int64_t instant;
+  int offset;
+  g_autofree char *text = mail_text_decode(bytes, length), *unfolded = mail_text_unfold(bytes, length);
+  g_assert(g_utf8_validate(text, -1, NULL) && g_utf8_validate(unfolded, -1, NULL));
+  GPtrArray *list = mail_addresses_read(bytes, length, 5), *ids = mail_ids_read(bytes, length, 5);
+  g_assert(list->len <= 5 && ids->len <= 5);
+  for (guint i = 0; i < list->len; i++) {
+    const struct mail_address *address = list->pdata[i];
+    g_assert(g_utf8_validate(address->name, -1, NULL) && g_utf8_validate(address->address, -1, NULL));
+  }
+  g_ptr_array_unref(list);
+  g_ptr_array_unref(ids);
+  if (mail_date_read(bytes, length, &instant, &offset)) g_assert(ABS(offset) <= 100 * 3600);
+}
+
 static void check_header(const char *bytes, struct mail_range section)
 {
   struct mail_header_iter iter;
@@ -62,6 +83,7 @@ static void check_header(const char *bytes, struct mail_range section)
     g_assert(field.whole.start == at && field.whole.end > at);
     g_assert(field.name.start == at && field.name.end <= field.value.start);
     g_assert(field.value.start <= field.value.end && field.value.end <= field.whole.end);
+    check_value(bytes + field.value.start, field.value.end - field.value.start);
     at = field.whole.end;
   }
   g_assert(at == section.end);
@@ -219,6 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   struct mail_limits limits = {20, 200, 2000, 4000};
   g_autoptr(mail_tree) tree = mail_walk(bytes, size, &limits, NULL);
   check_round_trips(bytes, size);
+  check_value(bytes, size);
   check_header(bytes, (struct mail_range){0, size});
   if (!tree) return 0;
   check_tree(tree, size);

@@ -238,6 +238,8 @@ static void take_colon(struct reader *r)
     r->where = LOCAL;
   else if (r->where == PHRASE)
     begin_group(r);
+  else if (r->where == LOCAL)
+    g_string_append_c(r->local, ':'); /* <mailto:…>: no address, and must not become one */
 }
 
 /* What looked like an address before "<" was a name. */

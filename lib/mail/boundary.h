@@ -16,7 +16,6 @@ struct mail_boundary {
   const char *text; /* borrowed */
   size_t length;
   int part;   /* the multipart */
-  bool begun; /* a boundary line was seen */
   bool ended; /* the end boundary was seen */
 };
 

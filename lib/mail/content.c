@@ -108,7 +108,10 @@ static void take_quoted(struct reader *reader, struct piece *piece)
       reader->at++;
       return;
     }
-    if (c == '\r' || c == '\n') continue;
+    if (c == '\r' || c == '\n') {
+      piece->faults |= MAIL_CONTENT_ESCAPED;
+      continue;
+    }
     if (c == '\\' && reader->at + 1 < reader->end) {
       piece->faults |= MAIL_CONTENT_ESCAPED;
       c = *++reader->at;
@@ -128,17 +131,22 @@ static void take_bare(struct reader *reader, struct piece *piece)
   g_string_append_len(piece->value, start, reader->at - start);
 }
 
-/* Reads the marks of RFC 2231 off the end of the name: *, *0, *0*. */
-static void read_marks(struct piece *piece)
+/* Reads the marks of RFC 2231 off the end of the name: *, *0, *0*. False where
+ * there is an asterisk that is none. */
+static bool read_marks(struct piece *piece)
 {
-  char *star = strchr(piece->name, '*');
-  if (!star) return;
+  char *star = strchr(piece->name, '*'), *end = star + 1;
+  if (!star) return true;
+  if (g_ascii_isdigit(*end)) {
+    unsigned long number = strtoul(end, &end, 10);
+    piece->number = (int)MIN(number, MAX_PIECES);
+  }
+  piece->encoded = end[0] == '*' || end == star + 1;
+  if (end[0] == '*') end++;
   piece->extended = true;
   piece->faults |= MAIL_CONTENT_EXTENDED;
-  size_t length = strlen(star);
-  piece->encoded = star[length - 1] == '*';
-  if (length > 1 && g_ascii_isdigit(star[1])) piece->number = (int)MIN(strtoul(star + 1, NULL, 10), 100000);
   *star = '\0';
+  return *end == '\0' && star > piece->name;
 }
 
 static void read_param(struct reader *reader)
@@ -165,7 +173,7 @@ static void read_param(struct reader *reader)
   else
     take_bare(reader, piece);
   if (strstr(piece->value->str, "=?")) piece->faults |= MAIL_CONTENT_ESCAPED;
-  read_marks(piece);
+  if (!read_marks(piece)) reader->faults |= MAIL_CONTENT_JUNK;
   g_ptr_array_add(reader->pieces, piece);
 }
 
@@ -327,13 +335,20 @@ static const char *const encodings[] = {
     [MAIL_ENCODING_BASE64] = "base64", [MAIL_ENCODING_UNKNOWN] = "unknown",
 };
 
+static bool is_blank(const char *from, const char *to)
+{
+  for (; from < to; from++)
+    if (*from != ' ' && *from != '\t') return false;
+  return true;
+}
+
 enum mail_encoding mail_encoding_read(const char *value, size_t length, bool *odd)
 {
   struct reader reader = {.at = value, .end = value + length};
   skip_space(&reader);
+  const char *start = reader.at;
   g_autofree char *word = take_token(&reader);
-  skip_space(&reader);
-  *odd = reader.faults != 0 || reader.at != reader.end;
+  *odd = reader.at != reader.end || !is_blank(value, start);
   for (int i = MAIL_ENCODING_7BIT; i < MAIL_ENCODING_UNKNOWN; i++)
     if (strcmp(word, encodings[i]) == 0) return (enum mail_encoding)i;
   return MAIL_ENCODING_UNKNOWN;

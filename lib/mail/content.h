@@ -16,7 +16,7 @@ enum mail_content_fault {
   MAIL_CONTENT_COMMENT = 4,   /* holds a comment */
   MAIL_CONTENT_TWICE = 8,     /* of a parameter: given more than once */
   MAIL_CONTENT_EXTENDED = 16, /* of a parameter: written as RFC 2231 says */
-  MAIL_CONTENT_ESCAPED = 32,  /* of a parameter: a backslash or an encoded word in it */
+  MAIL_CONTENT_ESCAPED = 32,  /* of a parameter: a backslash, a fold or an encoded word in it */
   MAIL_CONTENT_LOOSE = 64,    /* of a parameter: without the quotes it needs ("=" alone is forgiven) */
 };
 
@@ -57,7 +57,8 @@ void mail_content_clear(struct mail_content *content);
 const struct mail_param *mail_content_param(const struct mail_content *content, const char *name);
 
 /* Reads the value of a Content-Transfer-Encoding field. *ODD is set where there
- * is more than the one word: a comment, a quote, a semicolon. */
+ * is more than blanks and the one word: a comment, a quote, a semicolon, and a
+ * fold or white space behind, which some readers take for a part of the word. */
 enum mail_encoding mail_encoding_read(const char *value, size_t length, bool *odd);
 
 /* Its name as RFC 2045 writes it, "unknown" for UNKNOWN. Static. */

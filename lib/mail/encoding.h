@@ -14,13 +14,13 @@
 /* What was met while decoding. */
 enum mail_decode_fact {
   /* Readers decode it differently, or not at all: leave the part alone. */
-  MAIL_DECODE_INVALID = 1, /* "=" without two hex digits; base64 that stops or goes on wrongly */
-  MAIL_DECODE_JUNK = 2,    /* base64: bytes of no meaning between the lines or in them */
+  MAIL_DECODE_INVALID = 1,    /* "=" without two hex digits; base64 that stops or goes on wrongly */
+  MAIL_DECODE_JUNK = 2,       /* base64: bytes of no meaning between the lines or in them */
+  MAIL_DECODE_NO_PADDING = 4, /* base64: the last "=" are missing; some readers drop the last bytes */
   /* All readers agree; said for whoever wants to write it as it was. */
-  MAIL_DECODE_NO_PADDING = 4, /* base64: the last "=" are missing */
-  MAIL_DECODE_UNEVEN = 8,     /* base64: lines of different lengths, or empty ones */
+  MAIL_DECODE_UNEVEN = 8, /* base64: lines of different lengths, or empty ones */
 };
-#define MAIL_DECODE_LEAVE (MAIL_DECODE_INVALID | MAIL_DECODE_JUNK)
+#define MAIL_DECODE_LEAVE (MAIL_DECODE_INVALID | MAIL_DECODE_JUNK | MAIL_DECODE_NO_PADDING)
 
 /* A decoded body. RAW and, for 7bit, 8bit and binary, BYTES are borrowed. */
 struct mail_decoded {

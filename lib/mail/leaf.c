@@ -135,8 +135,8 @@ static bool may_edit(const struct mail_part *part, const struct mail_decoded *le
     return leave(error, "it is no leaf of its own");
   if (part->encoding != leaf->encoding || part->body.end - part->body.start != leaf->raw_length)
     return leave(error, "the decoded text is of another part");
-  /* The line end before the next boundary may be that of the header section. */
-  if (leaf->raw_length == 0 && part->parent >= 0) return leave(error, "its body is empty");
+  /* What is before it may not be an empty line, what follows not a line end. */
+  if (leaf->raw_length == 0) return leave(error, "its body is empty");
   if (leaf->facts & MAIL_DECODE_LEAVE) return leave(error, "its transfer encoding is broken");
   return true;
 }

@@ -30,3 +30,20 @@ tests_fuzz_mail_LDADD = $(FUZZ_LIBS)
 BENCHES += tests/bench/mail
 tests_bench_mail_SOURCES = tests/bench/mail.c
 tests_bench_mail_LDADD = $(PROGRAM_LIBS)
+
+check_PROGRAMS += tests/conformance/mail-dump
+tests_conformance_mail_dump_SOURCES = tests/conformance/mail-dump.c
+tests_conformance_mail_dump_LDADD = $(TEST_LIBS)
+CONFORMANCE_TESTS += tests/conformance/stalwart.py tests/conformance/email_oracle.py
+EXTRA_DIST += tests/conformance/stalwart.py tests/conformance/email_oracle.py
+
+EXTRA_DIST += tests/conformance/no-gmime.sh
+if HAVE_GMIME
+CONFORMANCE_TESTS += tests/conformance/gmime
+check_PROGRAMS += tests/conformance/gmime
+tests_conformance_gmime_SOURCES = tests/conformance/gmime.c
+tests_conformance_gmime_CFLAGS = $(AM_CFLAGS) $(GMIME_CFLAGS)
+tests_conformance_gmime_LDADD = $(TEST_LIBS) $(GMIME_LIBS)
+else
+CONFORMANCE_TESTS += tests/conformance/no-gmime.sh
+endif

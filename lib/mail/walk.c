@@ -106,7 +106,8 @@ static bool read_section(struct walker *w, int i, size_t at)
     part->header.end = part->body.start = at;
     if (at - part->header.start > limit) return over_limit(w, "bytes in a header section", limit);
     next = mail_line_next(w->bytes, at, w->length);
-    if (next == at || boundary_line(w, at, next, &boundary) != MAIL_BOUNDARY_NONE) {
+    if (next == at) return true;
+    if (boundary_line(w, at, next, &boundary) != MAIL_BOUNDARY_NONE) {
       flag(w, i, MAIL_AMBIGUITY_HEADER_END);
       return true;
     }
@@ -183,11 +184,22 @@ static bool boundary_is_plain(const struct mail_param *param)
   return param->value[param->length - 1] != ' ';
 }
 
+/* Whether another parameter may keep a reader from seeing the boundary. */
+static bool has_odd_param(const struct mail_content *content)
+{
+  for (guint i = 0; i < content->params->len; i++) {
+    const struct mail_param *param = content->params->pdata[i];
+    if (strcmp(param->name, "boundary") != 0 && (param->faults & ~(unsigned)MAIL_CONTENT_LOOSE)) return true;
+  }
+  return false;
+}
+
 /* Opens the boundary of a multipart, if it has one. */
 static void read_boundary(struct walker *w, int i, const struct mail_content *content)
 {
   const struct mail_param *param = mail_content_param(content, "boundary");
-  if (content->faults & (MAIL_CONTENT_JUNK | MAIL_CONTENT_COMMENT)) flag(w, i, MAIL_AMBIGUITY_MULTIPART_JUNK);
+  bool junk = (content->faults & (MAIL_CONTENT_JUNK | MAIL_CONTENT_COMMENT)) || has_odd_param(content);
+  if (junk) flag(w, i, MAIL_AMBIGUITY_MULTIPART_JUNK);
   if (!param || param->length == 0) {
     flag(w, i, MAIL_AMBIGUITY_BOUNDARY_MISSING);
     return;
@@ -319,7 +331,7 @@ static bool open_part(struct walker *w, int parent, size_t *at)
 static void close_boundary(struct walker *w, int i)
 {
   const struct mail_boundary *boundary = mail_boundaries_top(&w->boundaries);
-  if (!boundary->begun)
+  if (part_at(w, i)->children == 0)
     flag(w, i, MAIL_AMBIGUITY_BOUNDARY_UNUSED);
   else if (!boundary->ended)
     flag(w, i, MAIL_AMBIGUITY_BOUNDARY_UNENDED);
@@ -357,7 +369,6 @@ static bool walk_lines(struct walker *w)
     int multipart = boundary->part;
     close_parts(w, multipart, before_boundary(w, at));
     boundary = mail_boundaries_top(&w->boundaries);
-    boundary->begun = true;
     boundary->ended = kind == MAIL_BOUNDARY_END;
     if (kind == MAIL_BOUNDARY_NEXT && !open_part(w, multipart, &next)) return false;
   }

@@ -124,6 +124,7 @@ static const struct {
     {"M3 base64 keeps its lines", BASE64, "YWJjZGVm|Z2hp||", "b", "", "YWNkZWZn|aGk=||"},
     {"M3 base64 grows", BASE64, "YWJj|", "b", "0123456789012345678901234567890123456789012345678901234567890",
      "YTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDEyMzQ1|Njc4OTBj|"},
+    {"M3 base64 without padding", BASE64, "YWJjZGU|", "b", "B", NULL},
     {"M3 base64 junk", BASE64, "YW*Jj|", "b", "B", NULL},
 };
 

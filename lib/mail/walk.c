@@ -106,9 +106,9 @@ static bool read_section(struct walker *w, int i, size_t at)
     part->header.end = part->body.start = at;
     if (at - part->header.start > limit) return over_limit(w, "bytes in a header section", limit);
     next = mail_line_next(w->bytes, at, w->length);
-    if (next == at) return true;
-    if (boundary_line(w, at, next, &boundary) != MAIL_BOUNDARY_NONE) {
-      flag(w, i, MAIL_AMBIGUITY_HEADER_END);
+    bool at_end = next == at;
+    if (at_end || boundary_line(w, at, next, &boundary) != MAIL_BOUNDARY_NONE) {
+      flag(w, i, at_end ? MAIL_AMBIGUITY_HEADER_END : MAIL_AMBIGUITY_HEADER_BOUNDARY);
       return true;
     }
     switch (section_line(w, at, next)) {

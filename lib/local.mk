@@ -9,6 +9,7 @@ include lib/tz/local.mk
 include lib/doc/local.mk
 include lib/flow/local.mk
 include lib/liquid/local.mk
+include lib/message/local.mk
 include lib/csv/local.mk
 include lib/verdict/local.mk
 include lib/clock/local.mk

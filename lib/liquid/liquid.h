@@ -29,16 +29,9 @@ typedef void liquid_escape(GString *out, const char *value, size_t length);
 void liquid_escape_none(GString *out, const char *value, size_t length);
 void liquid_escape_html(GString *out, const char *value, size_t length);
 
-/* Says how the values of an output are escaped. Called while parsing, once for each
- * output and in their order, with the LENGTH bytes of the template's own TEXT since the
- * last one. NULL: a value may not stand here, *WHY (static) says what to write. */
-typedef liquid_escape *liquid_context(void *user, const char *text, size_t length, const char **why);
-
 /* Parses LENGTH bytes at TEXT, which are the lines from LINE on of the file NAME (for
- * messages: "NAME:LINE: …"). CONTEXT NULL: values are not escaped. Caller frees with
- * liquid_free(). Errors: INPUT, LIMIT. */
-struct liquid *liquid_parse(const char *text, size_t length, const char *name, int line,
-                            liquid_context *context, void *user, GError **error);
+ * messages: "NAME:LINE: …"). Caller frees with liquid_free(). Errors: INPUT, LIMIT. */
+struct liquid *liquid_parse(const char *text, size_t length, const char *name, int line, GError **error);
 
 /* Frees TEMPLATE, which may be NULL. */
 void liquid_free(struct liquid *template);
@@ -48,6 +41,18 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(liquid_auto, liquid_free)
 /* Whether the template names PATH ("unsubscribe_url", "contact.first_name"), or
  * something below it, anywhere. */
 bool liquid_uses(const struct liquid *template, const char *path);
+
+/* How many outputs the template has, and the line of output N (0…) in its file. */
+size_t liquid_outputs(const struct liquid *template);
+int liquid_output_line(const struct liquid *template, size_t n);
+
+/* Appends to OUT the template's own text with the byte MARK for each output, in their order:
+ * what there is to see of where a value will stand. */
+void liquid_skeleton(const struct liquid *template, char mark, GString *out);
+
+/* From now on the values of output N go through ESCAPE; without this nothing is changed.
+ * Before the template is given to other threads. */
+void liquid_set_escape(struct liquid *template, size_t n, liquid_escape *escape);
 
 /* Appends to OUT the template with DATA (an object; what is missing is empty). OUT never
  * grows beyond OUTPUT_MAX bytes. Errors: LIMIT; OUT is then incomplete. */

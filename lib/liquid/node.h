@@ -99,8 +99,10 @@ struct liquid_node {
   size_t length;
   struct liquid_chain *chain;
   liquid_escape *escape;
+  int line;
 };
 
 struct liquid {
-  GArray *nodes; /* struct liquid_node */
+  GArray *nodes;   /* struct liquid_node */
+  GArray *outputs; /* guint: those of the nodes that are outputs */
 };

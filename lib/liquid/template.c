@@ -11,10 +11,9 @@
 struct parser {
   struct liquid_source source;
   const char *p, *end;
-  liquid_context *context;
-  void *user;
-  GString *text; /* since the last output, for the context */
-  bool trim;     /* the last output ended with -}} */
+  const char *counted; /* lines are counted up to here, */
+  int line;            /* and this is the line of it */
+  bool trim;           /* the last output ended with -}} */
   struct liquid *template;
 };
 
@@ -51,7 +50,6 @@ static void add_text(struct parser *p, const char *start, const char *end, bool 
   size_t length = (size_t)(end - start);
   struct liquid_node node = {.text = g_strndup(start, length), .length = length};
   g_array_append_val(p->template->nodes, node);
-  g_string_append_len(p->text, start, (gssize)length);
 }
 
 /* The first "{{" or "{%" from P on, or the end. */
@@ -88,18 +86,12 @@ static bool parse_output(struct parser *parser, const char *p, GError **error)
   }
   if (start < close && *start == '-') start++;
   parser->trim = close > start && close[-1] == '-';
-  struct liquid_node node = {.escape = liquid_escape_none};
-  const char *why = "a value cannot stand here";
-  if (parser->context) {
-    node.escape = parser->context(parser->user, parser->text->str, parser->text->len, &why);
-    g_string_truncate(parser->text, 0);
-  }
-  if (!node.escape) {
-    liquid_fault(&parser->source, p, error, "%s", why);
-    return false;
-  }
+  for (; parser->counted < p; parser->counted++)
+    parser->line += *parser->counted == '\n';
+  struct liquid_node node = {.escape = liquid_escape_none, .line = parser->line};
   node.chain = liquid_chain_parse(&parser->source, start, (size_t)(close - start) - parser->trim, error);
   if (!node.chain) return false;
+  g_array_append_val(parser->template->outputs, parser->template->nodes->len);
   g_array_append_val(parser->template->nodes, node);
   parser->p = close + 2;
   return true;
@@ -128,8 +120,7 @@ static bool parse_all(struct parser *parser, GError **error)
   return true;
 }
 
-struct liquid *liquid_parse(const char *text, size_t length, const char *name, int line,
-                            liquid_context *context, void *user, GError **error)
+struct liquid *liquid_parse(const char *text, size_t length, const char *name, int line, GError **error)
 {
   if (length > LIQUID_SOURCE_MAX) {
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT, "%s: larger than %d bytes", name,
@@ -139,14 +130,13 @@ struct liquid *liquid_parse(const char *text, size_t length, const char *name, i
   struct liquid *template = g_new0(struct liquid, 1);
   template->nodes = g_array_new(false, false, sizeof(struct liquid_node));
   g_array_set_clear_func(template->nodes, clear_node);
-  g_autoptr(GString) since = g_string_new(NULL);
+  template->outputs = g_array_new(false, false, sizeof(guint));
   struct parser parser = {
       .source = {text, name, line},
       .p = text,
       .end = text + length,
-      .context = context,
-      .user = user,
-      .text = since,
+      .counted = text,
+      .line = line,
       .template = template,
   };
   if (parse_all(&parser, error)) return template;
@@ -158,7 +148,41 @@ void liquid_free(struct liquid *template)
 {
   if (!template) return;
   g_array_free(template->nodes, true);
+  g_array_free(template->outputs, true);
   g_free(template);
+}
+
+/* ---- looking at it ---- */
+
+static struct liquid_node *output(const struct liquid *template, size_t n)
+{
+  return &g_array_index(template->nodes, struct liquid_node, g_array_index(template->outputs, guint, n));
+}
+
+size_t liquid_outputs(const struct liquid *template)
+{
+  return template->outputs->len;
+}
+
+int liquid_output_line(const struct liquid *template, size_t n)
+{
+  return output(template, n)->line;
+}
+
+void liquid_set_escape(struct liquid *template, size_t n, liquid_escape *escape)
+{
+  output(template, n)->escape = escape;
+}
+
+void liquid_skeleton(const struct liquid *template, char mark, GString *out)
+{
+  for (guint i = 0; i < template->nodes->len; i++) {
+    const struct liquid_node *node = &g_array_index(template->nodes, struct liquid_node, i);
+    if (node->text)
+      g_string_append_len(out, node->text, (gssize)node->length);
+    else
+      g_string_append_c(out, mark);
+  }
 }
 
 bool liquid_uses(const struct liquid *template, const char *path)

@@ -45,7 +45,7 @@ static void run(const json_t *test)
 {
   const char *text = json_string_value(json_object_get(test, "template"));
   g_autoptr(GError) error = NULL;
-  g_autoptr(liquid_auto) template = liquid_parse(text, strlen(text), "case", 1, NULL, NULL, &error);
+  g_autoptr(liquid_auto) template = liquid_parse(text, strlen(text), "case", 1, &error);
   if (!template) {
     refused(test, error->message);
     return;

@@ -58,7 +58,7 @@ static void test_render(void **state)
     print_message("%s\n", row->template);
     g_autoptr(GError) error = NULL;
     g_autoptr(liquid_auto) template =
-        liquid_parse(row->template, strlen(row->template), "hello.eml", 1, NULL, NULL, &error);
+        liquid_parse(row->template, strlen(row->template), "hello.eml", 1, &error);
     assert_null(error);
     for (int again = 0; again < 2; again++) { /* rendering leaves the template as it was */
       g_autoptr(GString) out = g_string_new(NULL);
@@ -95,8 +95,7 @@ static void test_wrong(void **state)
   for (size_t i = 0; i < G_N_ELEMENTS(wrongs); i++) {
     print_message("%s\n", wrongs[i].template);
     g_autoptr(GError) error = NULL;
-    assert_null(
-        liquid_parse(wrongs[i].template, strlen(wrongs[i].template), "t.eml", 10, NULL, NULL, &error));
+    assert_null(liquid_parse(wrongs[i].template, strlen(wrongs[i].template), "t.eml", 10, &error));
     assert_true(g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT));
     print_message("  %s\n", error->message);
     assert_true(g_str_has_prefix(error->message, wrongs[i].message));
@@ -124,39 +123,30 @@ static void test_uses(void **state)
   (void)state;
   for (size_t i = 0; i < G_N_ELEMENTS(uses); i++) {
     print_message("%s uses %s\n", uses[i].template, uses[i].path);
-    g_autoptr(liquid_auto) template =
-        liquid_parse(uses[i].template, strlen(uses[i].template), "t", 1, NULL, NULL, NULL);
+    g_autoptr(liquid_auto) template = liquid_parse(uses[i].template, strlen(uses[i].template), "t", 1, NULL);
     assert_int_equal(liquid_uses(template, uses[i].path), uses[i].uses);
   }
 }
 
-/* The context sees the template's text before each output, and its escape is used there. */
-static liquid_escape *note_context(void *user, const char *text, size_t length, const char **why)
-{
-  g_string_append_len(user, text, (gssize)length);
-  g_string_append_c(user, '|');
-  if (length && text[length - 1] == '=') {
-    *why = "write quotes around it";
-    return NULL;
-  }
-  return liquid_escape_html;
-}
-
-static void test_context(void **state)
+/* Each output has its own escape; where they stand is to be seen. */
+static void test_escapes(void **state)
 {
   (void)state;
   json_auto_t *values = json_loads(data, 0, NULL);
-  g_autoptr(GString) seen = g_string_new(NULL);
   g_autoptr(GError) error = NULL;
-  static const char text[] = "<p>{{ evil }}</p><p>{{ 'a' }}{{ 'b' }}";
-  g_autoptr(liquid_auto) template = liquid_parse(text, strlen(text), "t", 1, note_context, seen, &error);
+  static const char text[] = "<p>{{ evil }}</p>\n\n<p>{{ evil }}{{-\n'b' }}x";
+  g_autoptr(liquid_auto) template = liquid_parse(text, strlen(text), "t", 5, &error);
+  assert_int_equal(liquid_outputs(template), 3);
+  assert_int_equal(liquid_output_line(template, 0), 5);
+  assert_int_equal(liquid_output_line(template, 1), 7);
+  assert_int_equal(liquid_output_line(template, 2), 7);
+  g_autoptr(GString) skeleton = g_string_new(NULL);
+  liquid_skeleton(template, '$', skeleton);
+  assert_string_equal(skeleton->str, "<p>$</p>\n\n<p>$$x");
+  liquid_set_escape(template, 0, liquid_escape_html);
   g_autoptr(GString) out = g_string_new(NULL);
   assert_true(liquid_render(template, values, 1000, out, &error));
-  assert_string_equal(out->str, "<p>&lt;b&gt;&amp;&quot;&#39;</p><p>ab");
-  assert_string_equal(seen->str, "<p>|</p><p>||");
-  static const char bad[] = "\n<a href={{ evil }}>";
-  assert_null(liquid_parse(bad, strlen(bad), "t", 1, note_context, seen, &error));
-  assert_string_equal(error->message, "t:2: write quotes around it");
+  assert_string_equal(out->str, "<p>&lt;b&gt;&amp;&quot;&#39;</p>\n\n<p><b>&\"'bx");
 }
 
 static void test_limits(void **state)
@@ -165,7 +155,7 @@ static void test_limits(void **state)
   json_auto_t *values = json_loads(data, 0, NULL);
   g_autoptr(GError) error = NULL;
   static const char text[] = "{{ contact.first_name }}{{ contact.first_name }}";
-  g_autoptr(liquid_auto) template = liquid_parse(text, strlen(text), "t", 1, NULL, NULL, &error);
+  g_autoptr(liquid_auto) template = liquid_parse(text, strlen(text), "t", 1, &error);
   g_autoptr(GString) out = g_string_new(NULL);
   assert_false(liquid_render(template, values, 7, out, &error));
   assert_true(g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT));
@@ -175,7 +165,7 @@ static void test_limits(void **state)
   g_autoptr(GString) many = g_string_new(NULL);
   for (int i = 0; i <= LIQUID_OUTPUTS_MAX; i++)
     g_string_append(many, "{{x}}");
-  assert_null(liquid_parse(many->str, many->len, "t", 1, NULL, NULL, &error));
+  assert_null(liquid_parse(many->str, many->len, "t", 1, &error));
   assert_true(g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT));
   g_clear_error(&error);
 
@@ -183,7 +173,7 @@ static void test_limits(void **state)
   for (int i = 0; i < 100000; i++)
     g_string_append(deep, "a[");
   g_string_append(deep, "}}");
-  assert_null(liquid_parse(deep->str, deep->len, "t", 1, NULL, NULL, &error));
+  assert_null(liquid_parse(deep->str, deep->len, "t", 1, &error));
   assert_true(strstr(error->message, "brackets in brackets") != NULL);
 }
 
@@ -191,7 +181,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_render),  cmocka_unit_test(test_wrong),  cmocka_unit_test(test_uses),
-      cmocka_unit_test(test_context), cmocka_unit_test(test_limits),
+      cmocka_unit_test(test_escapes), cmocka_unit_test(test_limits),
   };
   return cmocka_run_group_tests_name("liquid template", tests, NULL, NULL);
 }

@@ -15,7 +15,9 @@
 
 #include "base/error.h"
 
-enum { APPLICATION = 0x54644a6c /* TdJl */, VERSION = 1, BUSY_MS = 5000 };
+/* BUSY_MS: nobody but a stranger ever holds the lock for long (WAL), and a
+ * producer's client waits meanwhile. */
+enum { APPLICATION = 0x54644a6c /* TdJl */, VERSION = 1, BUSY_MS = 500 };
 
 static const char *const sides[] = {"-wal", "-shm"};
 

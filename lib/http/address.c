@@ -106,26 +106,35 @@ struct address address_client(const struct address *peer, const char *forwarded,
   return client;
 }
 
-bool address_listen(const char *text, struct sockaddr_storage *socket, socklen_t *length)
+static void fill_socket(const struct address *address, bool six, uint16_t port,
+                        struct sockaddr_storage *socket, socklen_t *length)
+{
+  struct sockaddr_in *in = (struct sockaddr_in *)(void *)socket;
+  struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)socket;
+  memset(socket, 0, sizeof *socket);
+  if (six) {
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(port);
+    memcpy(&in6->sin6_addr, address->bytes, 16);
+  } else {
+    in->sin_family = AF_INET;
+    in->sin_port = htons(port);
+    memcpy(&in->sin_addr, address->bytes + sizeof mapped, 4);
+  }
+  *length = six ? sizeof *in6 : sizeof *in;
+}
+
+bool address_listen(const char *text, struct sockaddr_storage *socket, socklen_t *length, GError **error)
 {
   const char *colon = strrchr(text, ':');
-  guint64 port;
   struct address address;
-  if (!colon || !g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL)) return false;
-  if (!address_parse(text, (size_t)(colon - text), &address)) return false;
-  memset(socket, 0, sizeof *socket);
-  if (*text != '[') {
-    struct sockaddr_in *four = (struct sockaddr_in *)(void *)socket;
-    four->sin_family = AF_INET;
-    four->sin_port = htons((uint16_t)port);
-    memcpy(&four->sin_addr, address.bytes + sizeof mapped, 4);
-    *length = sizeof *four;
-  } else {
-    struct sockaddr_in6 *six = (struct sockaddr_in6 *)(void *)socket;
-    six->sin6_family = AF_INET6;
-    six->sin6_port = htons((uint16_t)port);
-    memcpy(&six->sin6_addr, address.bytes, 16);
-    *length = sizeof *six;
+  guint64 port;
+  if (colon && g_ascii_string_to_unsigned(colon + 1, 10, 1, 65535, &port, NULL) &&
+      address_parse(text, (size_t)(colon - text), &address)) {
+    fill_socket(&address, *text == '[', (uint16_t)port, socket, length);
+    return true;
   }
-  return true;
+  g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT,
+              "'%s' is not an address with a port: write 127.0.0.1:8025 or [::1]:8025", text);
+  return false;
 }

@@ -38,5 +38,5 @@ GArray *address_list(char *const *texts, GError **error);
  * element that is no address ends the walk at its sender. */
 struct address address_client(const struct address *peer, const char *forwarded, const GArray *trusted);
 
-/* Resolves "address:port" or "[address]:port" for listening. */
-bool address_listen(const char *text, struct sockaddr_storage *socket, socklen_t *length);
+/* Reads "address:port" or "[address]:port" for listening; no names. Errors: INPUT. */
+bool address_listen(const char *text, struct sockaddr_storage *socket, socklen_t *length, GError **error);

@@ -307,11 +307,7 @@ static bool bind_listener(struct http *http, const char *text, GError **error)
   struct sockaddr_storage address;
   socklen_t length;
   int on = 1;
-  if (!address_listen(text, &address, &length)) {
-    g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT,
-                "listen: '%s' is not an address with a port: write 127.0.0.1:8025 or [::1]:8025", text);
-    return false;
-  }
+  if (!address_listen(text, &address, &length, error)) return false;
   http->listener = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (http->listener < 0) return fail(error, text);
   setsockopt(http->listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

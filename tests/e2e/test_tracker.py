@@ -452,6 +452,43 @@ def test_clients_that_leave(tracker, fresh):
     assert 100 <= len(fresh()) <= 200
 
 
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_rests_while_clients_stand_still(tracker):
+    """No connection, in whatever state it is left, keeps the loop turning."""
+    path = f"/u/{tracker.token('u', LEAVE)}"
+    states = [
+        b"",
+        b"GET",
+        b"GET /health HTTP/1.1\r\nHost: t\r\n",
+        b"GET /health HTTP/1.1\r\nHost: t\r\n\r\n",
+        f"POST {path} HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nabc".encode(),
+        f"POST {path} HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab".encode(),
+        f"POST {path} HTTP/1.1\r\nHost: t\r\nContent-Length: 9000\r\n\r\nabc".encode(),
+        f"POST {path} HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + b"1000\r\n" + b"x" * 4096 + b"\r\n" + b"3e8\r\n" * 9,
+        f"POST {path} HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n".encode(),
+        b"GET / HTTP/9.9\r\n\r\nmore",
+    ]
+    held = []
+    for request in states:
+        for half_closed in (False, True):
+            connection = tracker.connect()
+            connection.send(request)
+            if half_closed:
+                connection.socket.shutdown(socket.SHUT_WR)
+            held.append(connection)
+    time.sleep(0.2)
+    before = cpu_seconds(tracker.daemon.pid)
+    time.sleep(0.5)
+    used = cpu_seconds(tracker.daemon.pid) - before
+    for connection in held:
+        connection.socket.close()
+    assert used < 0.1, f"{used:.2f} s of CPU in half a second of rest"
+
+
 def test_slow_clients(make_tracker):
     tracker = make_tracker(tracker_timeout="1 s")
     tracker.daemon.start()
@@ -533,6 +570,68 @@ def test_metrics_are_for_this_machine(tracker):
     tracker.get(f"/o/{tracker.token('o')}")
     after = tracker.metrics()
     assert after['hits_total{kind="open"}'] == before['hits_total{kind="open"}'] + 1
+
+
+def test_ipv6(make_tracker):
+    tracker = make_tracker()
+    tracker.tidings.config(tracker_listen=f"[::1]:{tracker.port}")
+    tracker.daemon.start()
+    with socket.create_connection(("::1", tracker.port), 10) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+
+
+def test_configuration_is_tested(make_tracker):
+    tracker = make_tracker()
+
+    def status(**settings):
+        tracker.tidings.config(**settings)
+        command = [*tracker.daemon.command, "-n"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        return done.returncode, done.stdout + done.stderr
+
+    assert status() == (0, f"{tracker.tidings.conf}: good\n")
+    code, text = status(tracker_trusted_proxies="{localhost}")
+    assert code == 78 and re.search(r"tidings.conf:\d+: tracker.trusted_proxies: 'localhost' is not an address", text)
+    code, text = status(tracker_trusted_proxies="{}", tracker_listen="localhost:80")
+    assert code == 78 and re.search(r"tidings.conf:\d+: tracker.listen: 'localhost:80'", text)
+    tracker.tidings.config(tracker_listen="127.0.0.1:80")
+    tracker.write_keys("rubbish\n")
+    code, text = status()
+    assert code == 78 and "token.keys:1: " in text
+    tracker.tidings.keys.chmod(0o644)
+    code, text = status()
+    assert code == 78 and "chmod" in text
+
+
+# --- what the directory says
+
+
+def publish(tracker, mode):
+    """Publishes tenant 7 with one list, measured by MODE."""
+    folder = tracker.tidings.state / "directory"
+    subprocess.run([tracker.build / "tests/e2e/directory-tool", folder, "7", "Acme & Söhne <AG>", mode, "news", "The “News”"], check=True)
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, 0, READERS, follow_symlinks=False)
+    time.sleep(0.1)  # a reader may lag by 50 ms
+
+
+def test_directory(make_tracker):
+    tracker = make_tracker()
+    tracker.daemon.start()
+    page = f"/u/{tracker.token('u', LEAVE)}"
+    assert "of the list “news”" in tracker.get(page).body.decode()
+    recorded = {}
+    for mode in ("none", "clicks", "all"):
+        publish(tracker, mode)
+        before = len(tracker.events())
+        assert tracker.get(f"/o/{tracker.token('o')}").body == GIF
+        assert tracker.get(f"/c/{tracker.token('c', URL)}").headers["location"] == URL
+        assert tracker.get(page, method="POST").status == 200
+        recorded[mode] = [kind for kind, *_ in tracker.events()[before:]]
+    assert recorded == {"none": [4], "clicks": [3, 4], "all": [2, 3, 4]}
+    text = tracker.get(page).body.decode()
+    assert "From: Acme &amp; Söhne &lt;AG&gt;" in text and "of the list “The “News””" in text
 
 
 # --- when the journal cannot take it
@@ -630,6 +729,19 @@ def test_corrupt_journal(make_tracker):
     assert tracker.get(f"/o/{tracker.token('o')}").status == 200
     assert len([e for e in tracker.events()]) == 1
     assert list(tracker.journal.glob("*.corrupt"))
+
+
+def test_locked_journal(make_tracker):
+    """A stranger holds the database's lock."""
+    tracker = make_tracker()
+    tracker.daemon.start()
+    assert tracker.get(f"/o/{tracker.token('o')}").status == 200
+    (segment,) = tracker.journal.glob("*.db")
+    with contextlib.closing(sqlite3.connect(segment, isolation_level=None)) as stranger:
+        stranger.execute("BEGIN IMMEDIATE")
+        check_loss(tracker)
+        stranger.execute("ROLLBACK")
+    check_mended(tracker)
 
 
 def test_journal_in_use(make_tracker):
@@ -753,7 +865,7 @@ def traced(tracker, hits=20, connections=8):
         pytest.skip("needs strace")
     output = tracker.tidings.root / "trace"
     calls = "trace=fdatasync,fsync,recvfrom,sendto,sendmsg,write,writev"
-    tracker.daemon.start(prefix=["strace", "-f", "-o", output, "-s", "64", "-e", calls])
+    tracker.daemon.start(prefix=["strace", "-f", "-o", output, "-s", "64", "-e", calls, "-E", "ASAN_OPTIONS=detect_leaks=0"])
     path = f"/o/{tracker.token('o')}"
     open_connections = [tracker.connect() for _ in range(connections)]
     for _ in range(hits):

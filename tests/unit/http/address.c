@@ -101,7 +101,7 @@ static void test_listen(void **state)
     struct sockaddr_storage address;
     socklen_t length;
     print_message("%s\n", listens[i].text);
-    assert_int_equal(address_listen(listens[i].text, &address, &length), listens[i].good);
+    assert_int_equal(address_listen(listens[i].text, &address, &length, NULL), listens[i].good);
   }
 }
 

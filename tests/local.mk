@@ -24,7 +24,6 @@ coverage:
 
 # Benches, one at a time: programs (BENCHES) and Python scripts (PYTHON_BENCHES).
 # Each prints what it measured beside what it compares with.
-PYTHON_BENCHES =
 bench: all $(BENCHES)
 	@$(AM_TESTS_ENVIRONMENT) \
 	ran() { test $$1 = 0 || test $$1 = 77 || exit 1; }; \

@@ -34,15 +34,20 @@ bool store_mail_add(struct store *store, const struct store_mail *mail, GError *
                    ") VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                    "iiiiiittttittttt", mail->id, mail->tenant, mail->at, mail->contact, mail->list,
                    mail->journey, mail->workflow, mail->step, mail->action, mail->reason, mail->links,
-                   mail->sender, mail->recipient, mail->subject, mail->message_id, mail->queue_id);
+                   mail->sender, mail->recipient, mail->subject, mail->message_id, mail->queue_id) &&
+         store_run(store, error, "INSERT INTO mail_hits VALUES(?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)", "iiiiii",
+                   mail->tenant, mail->id, mail->at, mail->contact, mail->list, mail->journey);
 }
 
 bool store_mail_get(struct store *store, int64_t tenant, int64_t id, struct store_mail *mail, GError **error)
 {
-  struct db_stmt *stmt = store_query(store,
-                                     "SELECT " MAIL_COLUMNS ", opens, clicks, machine, opened_at, clicked_at"
-                                     " FROM mail WHERE tenant = ? AND id = ?",
-                                     "ii", tenant, id);
+  struct db_stmt *stmt = store_query(
+      store,
+      "SELECT id, m.tenant, m.at, m.contact, m.list, m.journey, workflow, step, action, reason, links, "
+      "sender,"
+      " recipient, subject, message_id, queue_id, opens, clicks, machine, opened_at, clicked_at FROM mail m"
+      " JOIN mail_hits h ON h.tenant = m.tenant AND h.mail = m.id WHERE m.tenant = ? AND m.id = ?",
+      "ii", tenant, id);
   if (!store_one(stmt, "mail", error)) return false;
   *mail = (struct store_mail){
       .id = db_int64(stmt, 0),
@@ -71,22 +76,37 @@ bool store_mail_get(struct store *store, int64_t tenant, int64_t id, struct stor
   return true;
 }
 
+bool store_mail_hits(struct store *store, int64_t tenant, int64_t id, struct store_mail *mail, GError **error)
+{
+  struct db_stmt *stmt = store_query(store,
+                                     "SELECT at, contact, list, journey, opened_at, clicked_at FROM mail_hits"
+                                     " WHERE tenant = ? AND mail = ?",
+                                     "ii", tenant, id);
+  if (!store_one(stmt, "mail", error)) return false;
+  *mail = (struct store_mail){
+      .id = id,
+      .tenant = tenant,
+      .at = db_int64(stmt, 0),
+      .contact = db_int64(stmt, 1),
+      .list = db_int64(stmt, 2),
+      .journey = db_int64(stmt, 3),
+      .opened_at = db_int64(stmt, 4),
+      .clicked_at = db_int64(stmt, 5),
+  };
+  db_reset(stmt);
+  return true;
+}
+
 bool store_mail_hit(struct store *store, const struct store_mail *mail, bool click, bool machine, int64_t at,
                     bool *first, GError **error)
 {
   *first = !machine && (click ? mail->clicked_at : mail->opened_at) == 0;
-  if (machine)
-    return store_run(store, error, "UPDATE mail SET machine = machine + 1 WHERE tenant = ? AND id = ?", "ii",
-                     mail->tenant, mail->id);
-  if (click)
-    return store_run(store, error,
-                     "UPDATE mail SET clicks = clicks + 1, clicked_at = coalesce(clicked_at, ?)"
-                     " WHERE tenant = ? AND id = ?",
-                     "iii", at, mail->tenant, mail->id);
+  int64_t opened = *first && !click ? at : mail->opened_at, clicked = *first && click ? at : mail->clicked_at;
   return store_run(store, error,
-                   "UPDATE mail SET opens = opens + 1, opened_at = coalesce(opened_at, ?)"
-                   " WHERE tenant = ? AND id = ?",
-                   "iii", at, mail->tenant, mail->id);
+                   "UPDATE mail_hits SET opens = opens + ?, clicks = clicks + ?, machine = machine + ?,"
+                   " opened_at = ?, clicked_at = ? WHERE tenant = ? AND mail = ?",
+                   "iiiiiii", (int64_t)(!machine && !click), (int64_t)(!machine && click), (int64_t)machine,
+                   opened, clicked, mail->tenant, mail->id);
 }
 
 bool store_event_add(struct store *store, int64_t tenant, const struct store_event *event, GError **error)

@@ -13,6 +13,10 @@
 
 enum { APPLICATION_ID = 0x54696469 /* "Tidi" */, BUSY_MS = 5000 };
 
+/* Room for the pages that a batch of events touches, so that each is read and
+ * written once; it is taken only when it is used. */
+static const char settings[] = "PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8000;";
+
 static bool migrate(struct store *store, GError **error)
 {
   int32_t version;
@@ -52,7 +56,7 @@ struct store *store_open(const char *path, uint8_t node, GError **error)
   store->db = db;
   store->ids = (struct id_source){.node = node, .producer = ID_POLICYD};
   store->tallies = store_new_tallies();
-  if (migrate(store, error) && load_last_id(store, error)) return store;
+  if (db_script(db, settings, error) && migrate(store, error) && load_last_id(store, error)) return store;
   store_close(store);
   return NULL;
 }

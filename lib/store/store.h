@@ -148,6 +148,10 @@ void store_event_clear(struct store_event *event);
 bool store_mail_add(struct store *store, const struct store_mail *mail, GError **error);
 /* Errors: NOTFOUND. */
 bool store_mail_get(struct store *store, int64_t tenant, int64_t id, struct store_mail *mail, GError **error);
+/* Only what folding a hit needs: id, tenant, at, contact, list, journey,
+ * opened_at, clicked_at. Errors: NOTFOUND. */
+bool store_mail_hits(struct store *store, int64_t tenant, int64_t id, struct store_mail *mail,
+                     GError **error);
 /* Counts a hit on a mail; *FIRST: the first of its kind that was not a machine's. */
 bool store_mail_hit(struct store *store, const struct store_mail *mail, bool click, bool machine, int64_t at,
                     bool *first, GError **error);

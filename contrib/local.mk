@@ -1,1 +1,2 @@
 # contrib/
+EXTRA_DIST += contrib/demo/demo.py contrib/demo/course.yaml contrib/demo/timetable.eml

@@ -158,7 +158,7 @@ def follow_up(tidings, sink):
     show_and_run(tidings, "workflow", "show", "kitchen", "course")
     tidings.clock_set(DUE - timedelta(seconds=1))
     time.sleep(0.5)
-    need(len(sink.deliveries) == 1, "the follow-up went too early")
+    need(len(sink.mails) == 1, "the follow-up went too early")
     say(f"   The clock now shows {(DUE - timedelta(seconds=1)).isoformat()}: nothing has gone.")
     tidings.clock_set(DUE)
     delivery = sink.wait_for(2, timeout=30)[1]
@@ -196,7 +196,7 @@ End it with Ctrl-C.""")
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     while not stop.wait(0.5):
-        for delivery in sink.deliveries[kept:]:
+        for delivery in sink.mails[kept:]:
             kept += 1
             (inbox / f"{kept:04}.eml").write_bytes(delivery.data)
             say(f"   arrived: {inbox / f'{kept:04}.eml'} for {', '.join(delivery.recipients)}")

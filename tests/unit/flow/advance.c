@@ -21,7 +21,10 @@
 
 static struct zoneinfo *zones;
 
-/* Something that happens: a custom event NAME; or open or click of the send number SEND. */
+#define OF_TRIGGER (-1)
+
+/* Something that happens: a custom event NAME; or open or click of the send number SEND,
+ * OF_TRIGGER: of the mail that started the journey. */
 struct happening {
   int64_t at;
   enum event_kind kind;
@@ -76,7 +79,8 @@ static bool is_of(const struct play *play, const struct happening *happening,
                   const struct flow_question *question)
 {
   if (!question->of_send) return true;
-  if (happening->send >= (int)play->sends->len) return false;
+  if (!question->send) return happening->send == OF_TRIGGER;
+  if (happening->send == OF_TRIGGER || happening->send >= (int)play->sends->len) return false;
   const struct sent *sent = &g_array_index(play->sends, struct sent, happening->send);
   return strcmp(sent->step, question->send) == 0 && (question->visit == 0 || question->visit == sent->visit);
 }
@@ -186,6 +190,13 @@ static const char ordered[] = HEAD "  - {send: cart.eml}\n"
                                    "  - wait: 2 hours\n"
                                    "  - {wait_for: event order, within: 1 hour, then: exit}\n"
                                    "  - {send: offer.eml}\n";
+
+static const char answered[] = "workflow: w\ntrigger: {mail: {list: l}}\nsteps:\n"
+                               "  - {wait_for: click, within: 3 days, then: thanks, otherwise: exit}\n"
+                               "  - {name: thanks, send: thanks.eml}\n"
+                               "  - {wait_for: open, within: 1 day, then: more}\n"
+                               "  - exit\n"
+                               "  - {name: more, send: more.eml}\n";
 
 static const char daily[] = HEAD "  - {name: a, at: \"09:00\"}\n  - {send: a.eml}\n  - {next: a}\n";
 
@@ -309,6 +320,21 @@ static const struct story {
      {{"2026-01-02T00:00:00Z", EVENT_OPEN, NULL, 0}},
      "2026-01-01T00:00:00Z send hello.eml\n2026-01-04T00:00:00Z send remind.eml\n2026-01-04T00:00:00Z exit "
      "exit\n"},
+    {"the mail that started it is clicked",
+     answered,
+     "UTC",
+     "2026-01-01T00:00:00Z",
+     "",
+     {{"2026-01-02T00:00:00Z", EVENT_CLICK, NULL, OF_TRIGGER}},
+     "2026-01-02T00:00:00Z send thanks.eml\n2026-01-03T00:00:00Z exit exit\n"},
+    {"and then the one it sent",
+     answered,
+     "UTC",
+     "2026-01-01T00:00:00Z",
+     "",
+     {{"2026-01-02T00:00:00Z", EVENT_CLICK, NULL, OF_TRIGGER}, {"2026-01-02T01:00:00Z", EVENT_OPEN, NULL, 0}},
+     "2026-01-02T00:00:00Z send thanks.eml\n2026-01-02T01:00:00Z send more.eml\n2026-01-02T01:00:00Z exit "
+     "end\n"},
     {"opened before it was waited for",
      twice,
      "UTC",

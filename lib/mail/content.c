@@ -135,8 +135,9 @@ static void take_bare(struct reader *reader, struct piece *piece)
  * there is an asterisk that is none. */
 static bool read_marks(struct piece *piece)
 {
-  char *star = strchr(piece->name, '*'), *end = star + 1;
+  char *star = strchr(piece->name, '*');
   if (!star) return true;
+  char *end = star + 1;
   if (g_ascii_isdigit(*end)) {
     unsigned long number = strtoul(end, &end, 10);
     piece->number = (int)MIN(number, MAX_PIECES);

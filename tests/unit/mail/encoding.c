@@ -197,6 +197,59 @@ static void test_leaf(void **state)
   }
 }
 
+/* Where decoded bytes are in the raw text: before, inside and after what decodes
+ * to nothing. */
+static void test_cursor(void **state)
+{
+  (void)state;
+  static const char raw[] = "a=\r\n=3Db  \r\nc=";
+  static const struct {
+    size_t from, to, start, end;
+  } spans[] = {
+      {0, 0, 0, 0},   /* at the beginning */
+      {0, 1, 0, 1},   /* a */
+      {1, 1, 1, 1},   /* after a, before the soft break */
+      {1, 2, 4, 7},   /* = */
+      {2, 3, 7, 8},   /* b */
+      {3, 4, 8, 11},  /* CR, with the padding before it */
+      {4, 6, 11, 13}, /* LF, c */
+      {6, 6, 13, 13}, /* at the end, before the last soft break */
+      {6, 9, 13, 13}, /* past the end */
+  };
+  struct mail_cursor cursor;
+  mail_cursor_init(&cursor, raw, sizeof raw - 1);
+  for (size_t i = 0; i < G_N_ELEMENTS(spans); i++) {
+    struct mail_range span = mail_cursor_span(&cursor, spans[i].from, spans[i].to);
+    if (span.start != spans[i].start || span.end != spans[i].end)
+      print_error("row %zu: %zu to %zu\n", i, span.start, span.end);
+    assert_int_equal(span.start, spans[i].start);
+    assert_int_equal(span.end, spans[i].end);
+  }
+}
+
+/* What is no leaf of its own is refused, and so is a text of another part. */
+static void test_leaf_refuses(void **state)
+{
+  (void)state;
+  g_autofree char *message =
+      lines("Content-Type: multipart/mixed; boundary=b||--b|Content-Type: message/rfc822||"
+            "Subject: x||text|--b||other text|--b|Content-Type: text/html (x)||y|--b--|");
+  struct mail_limits limits = MAIL_LIMITS_DEFAULT;
+  g_autoptr(mail_tree) tree = mail_walk(message, strlen(message), &limits, NULL);
+  assert_int_equal(tree->count, 5);
+  for (size_t i = 0; i < tree->count; i++) {
+    struct mail_range body = tree->parts[i].body;
+    struct mail_decoded leaf;
+    g_autoptr(mail_edits) inner = mail_edits_new(1), outer = mail_edits_new(1);
+    assert_true(
+        mail_decode(tree->parts[i].encoding, message + body.start, body.end - body.start, 1000, &leaf, NULL));
+    assert_true(mail_edits_add(inner, 0, 1, "z", 1, NULL));
+    assert_int_equal(mail_leaf_edit(tree, i, &leaf, inner, outer, NULL), i == 3);
+    if (i != 3) assert_false(mail_leaf_edit(tree, 3, &leaf, inner, outer, NULL));
+    mail_decoded_clear(&leaf);
+  }
+}
+
 /* Two edits of one line: the second stands where the first left it. */
 static void test_two_on_a_line(void **state)
 {
@@ -272,6 +325,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_decode),    cmocka_unit_test(test_decode_refuses),
       cmocka_unit_test(test_leaf),      cmocka_unit_test(test_two_on_a_line),
+      cmocka_unit_test(test_cursor),    cmocka_unit_test(test_leaf_refuses),
       cmocka_unit_test(test_qp_encode), cmocka_unit_test(test_edits),
       cmocka_unit_test(test_bad_edits),
   };

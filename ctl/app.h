@@ -17,7 +17,7 @@ struct app {
   char *file;    /* -c */
   gboolean json; /* --json */
   char *clock_file;
-  gboolean version;
+  gboolean version, help;
   char **words; /* the sub-command's arguments */
   int status;   /* exit status of the failure, where its kind does not say it; else 0 */
 

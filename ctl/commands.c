@@ -111,11 +111,11 @@ static bool run_group(struct app *app, const char *group, int argc, char **argv,
 
 bool commands_run(struct app *app, int argc, char **argv, GError **error)
 {
-  if (argc > 1 && is_help(argv[1])) {
+  if (!usage_global(app, &argc, &argv, error)) return false;
+  if (app->help || (argc > 1 && is_help(argv[1]))) {
     print_help(app, NULL);
     return true;
   }
-  if (!usage_global(app, &argc, &argv, error)) return false;
   if (app->version) {
     printf("tidings %s\n", PACKAGE_VERSION);
     return true;

@@ -29,8 +29,7 @@ static bool tail_row(void *data, const json_t *row, GError **error)
   json_object_del(about, "address");
   g_autofree char *pairs = text_pairs(about);
   json_decref(about);
-  const char *reason = text_of(row, "reason"), *verdict = text_of(row, "verdict");
-  g_autofree char *by = verdict && reason ? g_strdup_printf("%s (%s)", verdict, reason) : g_strdup(verdict);
+  g_autofree char *by = text_verdict(row);
   table_cell(tail->table, at);
   table_cell_json(tail->table, row, "kind");
   table_cell_json(tail->table, row, "address");

@@ -56,7 +56,7 @@ static bool show_row(void *data, const json_t *row, GError **error)
   table_cell_json(table, row, "name");
   table_cell_json(table, row, "title");
   table_cell_json(table, row, "sender");
-  table_cell(table, json_is_true(json_object_get(row, "unsubscribe")) ? "yes" : "no");
+  table_cell_json(table, row, "unsubscribe");
   return true;
 }
 

@@ -36,9 +36,9 @@ static void print_contact(const json_t *contact, const struct tz_zone *zone, boo
   const char *own = text_of(contact, "zone");
   g_autofree char *zone_text = g_strdup_printf("%s%s", own ? own : "not known",
                                                known ? "" : " (no such zone here: times are in the default)");
-  g_autoptr(table_auto) table = table_new("CONTACT|");
+  g_autoptr(table_auto) table = table_new("|");
+  table_cell(table, "contact");
   table_cell_json(table, contact, "address");
-  table_cell(table, " ");
   table_cell(table, "zone");
   table_cell(table, zone_text);
   table_cell(table, "fields");
@@ -104,10 +104,7 @@ static void print_timeline(const json_t *rows, const struct tz_zone *zone)
   json_t *row;
   json_array_foreach(rows, i, row)
   {
-    const char *verdict = text_of(row, "verdict"), *reason = text_of(row, "reason");
-    g_autofree char *by = verdict && reason && strcmp(reason, "none") != 0
-                              ? g_strdup_printf("%s (%s)", verdict, reason)
-                              : g_strdup(verdict);
+    g_autofree char *by = text_verdict(row);
     g_autofree char *text = about(row);
     cell_when(table, zone, row, "at");
     table_cell_json(table, row, "kind");

@@ -39,7 +39,7 @@ static void print_status(const json_t *ok, const struct tz_zone *zone)
   g_autofree char *up = duration(now - text_int(ok, "started"));
   g_autofree char *now_text = text_time(now, zone);
   g_autofree char *due_text = due ? text_time(due, zone) : NULL;
-  g_autoptr(table_auto) table = table_new("POLICYD|");
+  g_autoptr(table_auto) table = table_new("|");
   table_cell(table, "up");
   table_cell(table, up);
   table_cell(table, "its time");

@@ -24,6 +24,7 @@ struct table *table_new(const char *headings)
   table->right = g_new0(bool, table->columns);
   table->widths = g_new0(size_t, table->columns);
   table->cells = g_ptr_array_new_with_free_func(g_free);
+  table->headed = strspn(headings, "|") == strlen(headings);
   for (unsigned i = 0; i < table->columns; i++) {
     char *heading = table->headings[i];
     table->right[i] = heading[0] == '>';

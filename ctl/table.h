@@ -10,7 +10,7 @@
 struct table;
 
 /* HEADINGS are separated by "|"; one that begins with ">" is of a column that stands
- * to the right. Free with table_free(). */
+ * to the right; "|" alone is two columns without any. Free with table_free(). */
 struct table *table_new(const char *headings);
 void table_free(struct table *table);
 

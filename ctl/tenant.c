@@ -185,11 +185,9 @@ static void print_tenant(const json_t *tenant)
 {
   static const struct {
     const char *key, *label;
-  } facts[] = {{"title", "title"}, {"track", "measured"},  {"url", "links begin"},
+  } facts[] = {{"name", "tenant"}, {"title", "title"},     {"track", "measured"}, {"url", "links begin"},
                {"zone", "zone"},   {"domains", "domains"}, {"users", "users"}};
-  g_autoptr(table_auto) table = table_new("TENANT|");
-  table_cell_json(table, tenant, "name");
-  table_cell(table, " ");
+  g_autoptr(table_auto) table = table_new("|");
   for (size_t i = 0; i < G_N_ELEMENTS(facts); i++) {
     table_cell(table, facts[i].label);
     table_cell_json(table, tenant, facts[i].key);

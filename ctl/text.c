@@ -88,6 +88,7 @@ char *text_value(const json_t *value)
   if (!value || json_is_null(value)) return NULL;
   if (json_is_string(value)) return g_strdup(json_string_value(value));
   if (json_is_integer(value)) return g_strdup_printf("%" PRId64, (int64_t)json_integer_value(value));
+  if (json_is_boolean(value)) return g_strdup(json_is_true(value) ? "yes" : "no");
   char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS);
   char *text = g_strdup(dumped);
   free(dumped);
@@ -115,6 +116,13 @@ char *text_pairs(const json_t *object)
                            text ? text : "null");
   }
   return g_string_free(out, FALSE);
+}
+
+char *text_verdict(const json_t *event)
+{
+  const char *verdict = text_of(event, "verdict"), *reason = text_of(event, "reason");
+  if (!verdict || !reason || strcmp(reason, "none") == 0) return g_strdup(verdict);
+  return g_strdup_printf("%s (%s)", verdict, reason);
 }
 
 const char *text_of(const json_t *object, const char *key)

@@ -25,13 +25,16 @@ size_t text_width(const char *text);
  * added where it is another. Caller frees. */
 char *text_time(int64_t instant, const struct tz_zone *zone);
 
-/* VALUE in a few words: a text as it is, an id or a number in digits, NULL if there is none.
+/* VALUE in a few words: a text as it is, a number in digits, yes or no; NULL if there is none.
  * Caller frees. */
 char *text_value(const json_t *value);
 
 /* An object as "key=value key=value", the keys sorted; texts with spaces in quotes.
  * Caller frees; "" for anything else. */
 char *text_pairs(const json_t *object);
+
+/* Who an event was by, as "machine (prefetch)"; NULL if nobody judged. Caller frees. */
+char *text_verdict(const json_t *event);
 
 /* Text and number of a member; NULL, 0. Borrowed. */
 const char *text_of(const json_t *object, const char *key);

@@ -64,7 +64,7 @@ static void print_table(const struct token *token, int key, const char *destinat
                         const struct tz_zone *zone)
 {
   g_autofree char *sent = text_time(id_time(token->mail), zone);
-  g_autoptr(table_auto) table = table_new("TOKEN|");
+  g_autoptr(table_auto) table = table_new("|");
   table_cell(table, "kind");
   table_cell(table, kind_name(token->kind));
   table_cell(table, "tenant");

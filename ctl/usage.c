@@ -88,7 +88,12 @@ bool usage_global(struct app *app, int *argc, char ***argv, GError **error)
   g_autofree char **front = g_new0(char *, (size_t)n + 1);
   memcpy(front, *argv, (size_t)n * sizeof *front);
   g_set_prgname("tidings");
-  g_autoptr(GOptionContext) context = new_context(app, "COMMAND …", NULL, true);
+  const GOptionEntry help[] = {
+      {"help", 'h', 0, G_OPTION_ARG_NONE, &app->help, NULL, NULL},
+      {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
+  };
+  g_autoptr(GOptionContext) context = new_context(app, "COMMAND …", help, true);
+  g_option_context_set_help_enabled(context, FALSE);
   if (!parse(context, front, error)) return false;
   *argv += n - 1;
   *argc -= n - 1;

@@ -137,12 +137,20 @@ static void serve_unsubscribe(struct tracker *t, struct http_request *request, c
   wait_for(request, batch, t->replies.unsubscribed, t->replies.sorry, NULL);
 }
 
+/* Is the request to the tracking host of somebody else? A link is as good as the
+ * name it begins with, so no tenant's links work under the name of another. */
+static bool is_elsewhere(struct tracker *t, struct http_request *request, const struct token *token)
+{
+  const char *host = http_header(request, "Host");
+  return host && directory_is_foreign_host(view(t), token->tenant, host);
+}
+
 static void serve_token(struct tracker *t, struct http_request *request, const struct route *route,
                         enum route_method method)
 {
   struct token token;
   if (!token_open(t->keys, route->token, route->length, &token, t->scratch, NULL) ||
-      token.kind != route->token_kind)
+      token.kind != route->token_kind || is_elsewhere(t, request, &token))
     refuse(t, request, METRIC_TRACKER_FORGED, t->replies.not_found);
   else if (token.kind == TOKEN_OPEN)
     serve_hit(t, request, &token, t->replies.pixel, NULL);
@@ -233,35 +241,9 @@ static void forget(void *user, struct http_request *request)
 
 /* --- life --- */
 
-/* Where in the file KEY is, for an error about it. */
-static bool blame(const struct conf *conf, const char *key, GError **error)
-{
-  g_prefix_error(error, "%s:%d: %s: ", conf->file, conf_line(conf, key), key);
-  return false;
-}
-
-static bool check_addresses(const struct conf *conf, GError **error)
-{
-  struct sockaddr_storage address;
-  socklen_t length;
-  g_autoptr(GArray) trusted = address_list(conf->tracker_trusted_proxies, error);
-  if (!trusted) return blame(conf, "tracker.trusted_proxies", error);
-  return address_listen(conf->tracker_listen, &address, &length, error) ||
-         blame(conf, "tracker.listen", error);
-}
-
-bool tracker_check(const struct proc *proc, GError **error)
-{
-  if (!check_addresses(proc->conf, error)) return false;
-  struct token_keys *keys = keyfile_load(proc->conf->keys, error);
-  token_keys_free(keys);
-  return keys != NULL;
-}
-
 struct tracker *tracker_open(struct proc *proc, GError **error)
 {
   const struct conf *conf = proc->conf;
-  if (!check_addresses(conf, error)) return NULL;
   struct tracker *t = g_new0(struct tracker, 1);
   t->proc = proc;
   t->scratch = g_byte_array_new();

@@ -22,6 +22,7 @@
 #include "db/db.h"
 #include "directory/files.h"
 
+enum { MAX_HOST = 255 };
 static const int64_t look_every = 50 * 1000, retry_every = 1000 * 1000;
 
 struct directory_view {
@@ -32,6 +33,7 @@ struct directory_view {
   GHashTable *tenants; /* id → struct directory_tenant */
   GHashTable *users;   /* lower case → struct directory_tenant, owned by `tenants` */
   GHashTable *domains;
+  GHashTable *hosts;   /* of the tenants' URLs, plain (plain_host()) */
   GHashTable *lists;   /* "tenant name" → struct directory_list */
   GHashTable *senders; /* "tenant address" → struct directory_list, owned by `lists` */
 
@@ -76,6 +78,7 @@ static struct directory_view *view_new(void)
   view->tenants = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
   view->users = g_hash_table_new(g_str_hash, g_str_equal);
   view->domains = g_hash_table_new(g_str_hash, g_str_equal);
+  view->hosts = g_hash_table_new(g_str_hash, g_str_equal);
   view->lists = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   view->senders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   view->changes = g_hash_table_new_full(change_hash, change_equal, g_free, NULL);
@@ -87,6 +90,7 @@ static void view_free(struct directory_view *view)
 {
   g_hash_table_destroy(view->users);
   g_hash_table_destroy(view->domains);
+  g_hash_table_destroy(view->hosts);
   g_hash_table_destroy(view->senders);
   g_hash_table_destroy(view->lists);
   g_hash_table_destroy(view->tenants);
@@ -115,8 +119,33 @@ static char *tenant_and(int64_t tenant, const char *name)
   return g_strdup_printf("%lld %s", (long long)tenant, name);
 }
 
+/* The host of AUTHORITY (up to its end or a slash) in small letters, without port
+ * and final dot, in PLAIN; false if it is none. */
+static bool plain_host(const char *authority, char plain[MAX_HOST + 1])
+{
+  size_t length = strcspn(authority, "/");
+  if (*authority == '[') /* IPv6 */
+    length = MIN(length, strcspn(authority, "]") + 1);
+  else
+    length = MIN(length, strcspn(authority, ":"));
+  if (length > 0 && authority[length - 1] == '.') length--;
+  if (length == 0 || length > MAX_HOST) return false;
+  for (size_t i = 0; i < length; i++)
+    plain[i] = g_ascii_tolower(authority[i]);
+  plain[length] = '\0';
+  return true;
+}
+
+/* The same of "https://HOST…". */
+static bool host_of_url(const char *url, char plain[MAX_HOST + 1])
+{
+  const char *slashes = url ? strstr(url, "//") : NULL;
+  return slashes && plain_host(slashes + 2, plain);
+}
+
 static void add_tenant(struct directory_view *view, struct db_stmt *row)
 {
+  char host[MAX_HOST + 1];
   struct directory_tenant *tenant = g_new0(struct directory_tenant, 1);
   tenant->id = db_int64(row, 0);
   tenant->name = keep(view, db_text(row, 1));
@@ -124,6 +153,7 @@ static void add_tenant(struct directory_view *view, struct db_stmt *row)
   tenant->track = (enum track_mode)db_int64(row, 3);
   tenant->url = keep(view, db_text(row, 4));
   g_hash_table_replace(view->tenants, &tenant->id, tenant);
+  if (host_of_url(tenant->url, host)) g_hash_table_add(view->hosts, (void *)keep(view, host));
 }
 
 static void add_name(struct directory_view *view, GHashTable *names, struct db_stmt *row)
@@ -359,6 +389,15 @@ const struct directory_tenant *directory_tenant_by_domain(struct directory_view 
   for (const char *name = dotted; name && !tenant; name = strchr(name + 1, '.'))
     tenant = g_hash_table_lookup(view->domains, name);
   return tenant;
+}
+
+bool directory_is_foreign_host(struct directory_view *view, int64_t tenant, const char *authority)
+{
+  char host[MAX_HOST + 1], own[MAX_HOST + 1];
+  const struct directory_tenant *row = directory_tenant(view, tenant);
+  if (!row || !plain_host(authority, host)) return false;
+  if (host_of_url(row->url, own) && strcmp(host, own) == 0) return false;
+  return g_hash_table_contains(view->hosts, host);
 }
 
 const struct directory_list *directory_list(struct directory_view *view, int64_t tenant, const char *name)

@@ -57,6 +57,12 @@ const struct directory_tenant *directory_tenant(struct directory_view *view, int
 const struct directory_tenant *directory_tenant_by_name(struct directory_view *view, const char *name);
 const struct directory_tenant *directory_tenant_by_user(struct directory_view *view, const char *user);
 const struct directory_tenant *directory_tenant_by_domain(struct directory_view *view, const char *domain);
+
+/* Do tracked links of other tenants begin at AUTHORITY ("t.example.com:8080"), and
+ * those of TENANT not? Ports, letters' case and a final dot do not matter. False
+ * for a tenant that is not known, and for a host that is nobody's. */
+bool directory_is_foreign_host(struct directory_view *view, int64_t tenant, const char *authority);
+
 const struct directory_list *directory_list(struct directory_view *view, int64_t tenant, const char *name);
 const struct directory_list *directory_list_by_sender(struct directory_view *view, int64_t tenant,
                                                       const char *address);

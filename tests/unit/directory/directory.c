@@ -211,6 +211,33 @@ static void test_names(void **state)
   directory_release(view);
 }
 
+static void test_hosts(void **state)
+{
+  (void)state;
+  g_autofree char *dir = fresh("hosts");
+  fill(dir);
+  struct directory *directory = open_at(dir);
+  struct directory_view *view = directory_acquire(directory, NULL);
+  static const struct {
+    const char *authority;
+    int64_t tenant;
+    bool foreign;
+  } rows[] = {
+      {"t.shop", 1, false},      {"t.shop", 2, true}, {"T.SHOP.:8080", 2, true}, {"T.SHOP.:8080", 1, false},
+      {"[::1]:1", 1, true},      {"[::1]", 2, false}, {"t.shop", 3, false},      {"nobody.test", 1, false},
+      {"x.t.shop", 2, false},    {"", 1, false},      {":80", 1, false},         {".", 1, false},
+      {"t.shop@evil", 2, false}, {"[", 1, false},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    print_message("host %s of %d\n", rows[i].authority, (int)rows[i].tenant);
+    assert_int_equal(directory_is_foreign_host(view, rows[i].tenant, rows[i].authority), rows[i].foreign);
+  }
+  g_autofree char *endless = g_strnfill(100000, 'a');
+  assert_false(directory_is_foreign_host(view, 1, endless));
+  directory_release(view);
+  directory_close(directory);
+}
+
 static void test_suppressions(void **state)
 {
   (void)state;
@@ -560,6 +587,7 @@ int main(void)
   top = scratch_new();
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_names),
+      cmocka_unit_test(test_hosts),
       cmocka_unit_test(test_suppressions),
       cmocka_unit_test(test_modes),
       cmocka_unit_test(test_delta_and_snapshots),

@@ -35,7 +35,6 @@ bool command_zone(const struct policyd *policyd, const char *text, GError **erro
 {
   g_autoptr(GError) unknown = NULL;
   if (!text || zoneinfo_get(policyd->zones, text, &unknown)) return true;
-  g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "%s: write a zone such as Europe/Oslo",
-              unknown->message);
+  g_set_error_literal(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, unknown->message);
   return false;
 }

@@ -25,7 +25,8 @@
 #include "policyd/timers.h"
 #include "verdict/verdict.h"
 
-enum { BATCH = 2000 };
+/* As many as a transaction can hold without the control socket having to wait. */
+enum { BATCH = 10000 };
 
 struct source {
   const char *producer;
@@ -109,11 +110,17 @@ static int64_t list_id(struct policyd *policyd, int64_t tenant, const char *name
   return id;
 }
 
-static char *list_name(struct policyd *policyd, int64_t tenant, int64_t id)
+/* The name of a list, NULL if there is none. It never changes, so it is
+ * remembered. Borrowed. */
+static const char *list_name(struct policyd *policyd, int64_t tenant, int64_t id)
 {
+  GHashTable *names = policyd->list_names;
+  const char *known = g_hash_table_lookup(names, &id);
   struct store_list list = {0};
-  if (!id || !store_list_get(policyd->store, tenant, NULL, id, &list, NULL)) return NULL;
+  if (!id || known) return known;
+  if (!store_list_get(policyd->store, tenant, NULL, id, &list, NULL)) return NULL;
   char *name = g_strdup(list.name);
+  g_hash_table_insert(names, g_memdup2(&id, sizeof id), name);
   store_list_clear(&list);
   return name;
 }
@@ -200,10 +207,20 @@ static bool fold_mail(const struct folding *f, GError **error)
   return done;
 }
 
+/* Adds what a workflow's mail belongs to. */
+static void name_workflow(struct policyd *policyd, struct store_mail *mail)
+{
+  struct store_mail whole = {0};
+  if (!store_mail_get(policyd->store, mail->tenant, mail->id, &whole, NULL)) return;
+  mail->workflow = g_steal_pointer(&whole.workflow);
+  mail->step = g_steal_pointer(&whole.step);
+  store_mail_clear(&whole);
+}
+
 static void count_hit(const struct folding *f, const struct store_mail *mail, bool click, bool machine,
                       bool first)
 {
-  g_autofree char *list = list_name(f->policyd, mail->tenant, mail->list);
+  const char *list = list_name(f->policyd, mail->tenant, mail->list);
   count(f->policyd, mail, list,
         click ? (machine ? "clicks-machine" : "clicks") : (machine ? "opens-machine" : "opens"),
         f->event->at);
@@ -214,7 +231,7 @@ static bool fold_hit(const struct folding *f, GError **error)
 {
   struct store_mail mail = {.tenant = f->event->tenant};
   g_autoptr(GError) missing = NULL;
-  bool known = store_mail_get(f->policyd->store, f->event->tenant, f->event->mail, &mail, &missing);
+  bool known = store_mail_hits(f->policyd->store, f->event->tenant, f->event->mail, &mail, &missing);
   if (!known && !g_error_matches(missing, TIDINGS_ERROR, TIDINGS_ERROR_NOTFOUND)) {
     g_propagate_error(error, g_steal_pointer(&missing));
     return false;
@@ -236,6 +253,7 @@ static bool fold_hit(const struct folding *f, GError **error)
   bool done =
       (!known || store_mail_hit(f->policyd->store, &mail, click, machine, f->event->at, &first, error)) &&
       add_event(&rest, mail.contact, (int)verdict, reason, error);
+  if (done && mail.journey) name_workflow(f->policyd, &mail);
   if (done) count_hit(f, &mail, click, machine, first);
   if (done && !machine && mail.contact) {
     struct flow_event event = as_flow_event(f);
@@ -339,6 +357,7 @@ struct fold *fold_new(struct policyd *policyd, GError **error)
 {
   struct fold *fold = g_new0(struct fold, 1);
   fold->policyd = policyd;
+  policyd->list_names = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
   fold->events = g_array_new(FALSE, TRUE, sizeof(struct event));
   g_array_set_clear_func(fold->events, (GDestroyNotify)event_clear);
   const struct conf *conf = policyd->conf;
@@ -357,6 +376,7 @@ void fold_free(struct fold *fold)
   journal_reader_close(fold->mails[1].reader);
   journal_reader_close(fold->tracker.reader);
   g_array_unref(fold->events);
+  g_clear_pointer(&fold->policyd->list_names, g_hash_table_unref);
   g_free(fold);
 }
 
@@ -431,10 +451,10 @@ bool fold_round(struct fold *fold, bool *more, GError **error)
     guint read;
     do {
       if (!fold_source(fold, &fold->mails[i], &read, error)) return false;
-    } while (read == BATCH);
+    } while (read > 0);
   }
   if (hits->len == 0) return true;
-  *more = hits->len == BATCH;
+  *more = true;
   GArray *own = fold->events;
   fold->events = hits;
   bool done = fold_batch(fold, &fold->tracker, &position, error);

@@ -1,1 +1,24 @@
-# policyd/
+# All of policyd but main(), for the program and for the tests and benches that
+# look inside.
+noinst_LIBRARIES += policyd/libpolicyd.a
+policyd_libpolicyd_a_SOURCES = policyd/serve.c policyd/serve.h policyd/policyd.h \
+  policyd/fold.c policyd/fold.h policyd/engine.c policyd/engine.h \
+  policyd/timers.c policyd/timers.h policyd/sender.c policyd/sender.h \
+  policyd/publish.c policyd/publish.h policyd/workflows.c policyd/workflows.h \
+  policyd/control.c policyd/control.h policyd/commands.c policyd/commands.h \
+  policyd/commands_tenant.c policyd/commands_contact.c policyd/commands_workflow.c \
+  policyd/commands_report.c
+
+sbin_PROGRAMS += policyd/tidings-policyd
+policyd_tidings_policyd_SOURCES = policyd/main.c
+policyd_tidings_policyd_LDADD = policyd/libpolicyd.a $(PROGRAM_LIBS)
+dist_man_MANS += policyd/tidings-policyd.8
+
+UNIT_TESTS += tests/unit/policyd-timers
+check_PROGRAMS += tests/unit/policyd-timers
+tests_unit_policyd_timers_SOURCES = tests/unit/policyd/timers.c
+tests_unit_policyd_timers_LDADD = policyd/libpolicyd.a $(TEST_LIBS)
+
+BENCHES += tests/bench/policyd
+tests_bench_policyd_SOURCES = tests/bench/policyd.c
+tests_bench_policyd_LDADD = policyd/libpolicyd.a $(PROGRAM_LIBS)

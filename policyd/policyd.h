@@ -37,6 +37,7 @@ struct policyd {
   struct control *control;
 
   GMainLoop *loop;
+  GHashTable *list_names; /* list id → name (fold.c) */
   int64_t started;
 };
 

@@ -17,11 +17,17 @@ FUZZ_TARGETS += tests/fuzz/http
 tests_fuzz_http_SOURCES = tests/fuzz/http.c tracker/route.c tracker/facts.c $(FUZZ_MAIN)
 tests_fuzz_http_LDADD = $(FUZZ_LIBS)
 
-# For the end-to-end tests: tokens without a milter, and the tracker that is wrong.
-check_PROGRAMS += tests/e2e/token-tool tests/e2e/tracker-ack-early
+# For the end-to-end tests: tokens without a milter, a directory without a
+# policyd, and the tracker that is wrong.
+TRACKER_TOOLS = tests/e2e/token-tool tests/e2e/directory-tool tests/e2e/tracker-ack-early
+check_PROGRAMS += $(TRACKER_TOOLS)
+tests_e2e_directory_tool_SOURCES = tests/e2e/directory-tool.c
+tests_e2e_directory_tool_LDADD = $(PROGRAM_LIBS)
 tests_e2e_token_tool_SOURCES = tests/e2e/token-tool.c
 tests_e2e_token_tool_LDADD = $(PROGRAM_LIBS)
 tests_e2e_tracker_ack_early_SOURCES = $(TRACKER_SOURCES) tests/e2e/ack-early.c
 tests_e2e_tracker_ack_early_LDADD = $(PROGRAM_LIBS)
 EXTRA_DIST += tests/e2e/test_tracker.py tests/bench/tracker.py
 PYTHON_BENCHES += tests/bench/tracker.py
+
+check-e2e bench: $(TRACKER_TOOLS)

@@ -7,6 +7,7 @@ static const struct proc_program program = {
     .name = "tidings-tracker",
     .summary = "Answers the tracked links of mail: opens, clicks and unsubscribes.",
     PROC_SECTION(tracker),
+    .check = tracker_check,
 };
 
 int main(int argc, char **argv)

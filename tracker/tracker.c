@@ -241,9 +241,35 @@ static void forget(void *user, struct http_request *request)
 
 /* --- life --- */
 
+/* Where in the file KEY is, for an error about it. */
+static bool blame(const struct conf *conf, const char *key, GError **error)
+{
+  g_prefix_error(error, "%s:%d: %s: ", conf->file, conf_line(conf, key), key);
+  return false;
+}
+
+static bool check_addresses(const struct conf *conf, GError **error)
+{
+  struct sockaddr_storage address;
+  socklen_t length;
+  g_autoptr(GArray) trusted = address_list(conf->tracker_trusted_proxies, error);
+  if (!trusted) return blame(conf, "tracker.trusted_proxies", error);
+  return address_listen(conf->tracker_listen, &address, &length, error) ||
+         blame(conf, "tracker.listen", error);
+}
+
+bool tracker_check(const struct proc *proc, GError **error)
+{
+  if (!check_addresses(proc->conf, error)) return false;
+  struct token_keys *keys = keyfile_load(proc->conf->keys, error);
+  token_keys_free(keys);
+  return keys != NULL;
+}
+
 struct tracker *tracker_open(struct proc *proc, GError **error)
 {
   const struct conf *conf = proc->conf;
+  if (!check_addresses(conf, error)) return NULL;
   struct tracker *t = g_new0(struct tracker, 1);
   t->proc = proc;
   t->scratch = g_byte_array_new();

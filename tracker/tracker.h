@@ -10,6 +10,10 @@
 
 struct tracker;
 
+/* What -n tests besides the configuration itself: addresses and the key file.
+ * Errors: INPUT, SYS. */
+bool tracker_check(const struct proc *proc, GError **error);
+
 /* Binds the address; what may need root. PROC is borrowed. Errors: SYS, INPUT. */
 struct tracker *tracker_open(struct proc *proc, GError **error);
 

@@ -18,3 +18,9 @@ check_PROGRAMS += tests/e2e/publish
 tests_e2e_publish_SOURCES = tests/e2e/publish.c
 tests_e2e_publish_LDADD = $(TEST_LIBS)
 EXTRA_DIST += tests/e2e/test_milter.py
+
+PYTHON_BENCHES += tests/bench/milter.py
+EXTRA_DIST += tests/bench/milter.py
+check_PROGRAMS += tests/bench/noop-milter
+tests_bench_noop_milter_SOURCES = tests/bench/noop-milter.c
+tests_bench_noop_milter_LDADD = $(MILTER_LIBS)

@@ -138,8 +138,8 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
   struct session *s = session_new();
   s->protocol = protocol & (NO_REPLY | NOT_WANTED | SMFIP_HDR_LEADSPC);
   if (actions & SMFIF_SETSYMLIST) {
-    smfi_setsymlist(context, SMFIM_CONNECT, (char *)"j {daemon_name} {client_addr}");
-    smfi_setsymlist(context, SMFIM_ENVFROM, (char *)"{auth_authen} {mail_addr}");
+    smfi_setsymlist(context, SMFIM_CONNECT, (char *)"{daemon_name}");
+    smfi_setsymlist(context, SMFIM_ENVFROM, (char *)"{auth_authen}");
     smfi_setsymlist(context, SMFIM_EOM, (char *)"i");
   }
   *actions_out = ACTIONS | (actions & SMFIF_SETSYMLIST);

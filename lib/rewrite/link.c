@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-/* What an address is made of; none is NUL-terminated. */
+/* What an address in lower case is made of; none is NUL-terminated. */
 struct address {
   const char *host, *path, *query; /* path from its '/', query from its '?' */
   size_t host_length, path_length, query_length;
@@ -19,21 +19,19 @@ static bool is_space(char c)
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
 }
 
+/* Whether WORD, in lower case, is in LIST. */
 static bool is_in(const char *word, size_t length, const char *const *list)
 {
   for (; *list; list++)
-    if (strlen(*list) == length && g_ascii_strncasecmp(word, *list, length) == 0) return true;
+    if ((*list)[0] == word[0] && strncmp(word, *list, length) == 0 && (*list)[length] == '\0') return true;
   return false;
 }
 
-/* Whether TEXT holds one of the (lower-case) pieces of LIST, in any case. */
+/* Whether TEXT, in lower case, holds one of the pieces of LIST. */
 static bool holds(const char *text, size_t length, const char *const *list)
 {
-  for (; *list; list++) {
-    size_t n = strlen(*list);
-    for (size_t i = 0; i + n <= length; i++)
-      if (g_ascii_tolower(text[i]) == **list && g_ascii_strncasecmp(text + i, *list, n) == 0) return true;
-  }
+  for (; *list; list++)
+    if (memmem(text, length, *list, strlen(*list))) return true;
   return false;
 }
 
@@ -74,11 +72,11 @@ static size_t scheme_length(const char *url)
 
 static bool is_web_scheme(const char *url, size_t length)
 {
-  static const char *const web[] = {"http:", "https:", NULL};
-  return is_in(url, length, web);
+  return (length == 5 && g_ascii_strncasecmp(url, "http:", 5) == 0) ||
+         (length == 6 && g_ascii_strncasecmp(url, "https:", 6) == 0);
 }
 
-/* Takes an http or https URL apart; false if it has no host. */
+/* Takes an http or https URL apart, whose case stays; false if it has no host. */
 static bool take_apart(const char *url, struct address *address)
 {
   const char *at = url + scheme_length(url);
@@ -248,7 +246,8 @@ enum rewrite_reason rewrite_link_judge_url(const GString *url, bool utf8)
   if (scheme == 0) return REWRITE_REASON_RELATIVE;
   if (!is_web_scheme(url->str, scheme)) return REWRITE_REASON_SCHEME;
   struct address address;
-  if (!take_apart(url->str, &address)) return REWRITE_REASON_MALFORMED;
+  g_autofree char *lower = g_ascii_strdown(url->str, (gssize)url->len);
+  if (!take_apart(lower, &address)) return REWRITE_REASON_MALFORMED;
   if (is_unsubscribe(&address)) return REWRITE_REASON_UNSUBSCRIBE;
   if (is_sensitive(&address)) return REWRITE_REASON_SENSITIVE;
   return REWRITE_REASON_TRACKED;
@@ -337,7 +336,8 @@ enum rewrite_reason rewrite_link_judge_text(GString *text)
                                             NULL};
   fold_space(text);
   if (text->len == 0) return REWRITE_REASON_TRACKED;
-  if (holds(text->str, text->len, unsubscribe)) return REWRITE_REASON_UNSUBSCRIBE;
+  g_autofree char *lower = g_ascii_strdown(text->str, (gssize)text->len);
+  if (holds(lower, text->len, unsubscribe)) return REWRITE_REASON_UNSUBSCRIBE;
   for (const char *word = text->str; word; word = strchr(word, ' ')) {
     if (*word == ' ') word++;
     if (starts_with_address(word)) return REWRITE_REASON_VISIBLE_URL;

@@ -38,11 +38,54 @@ struct reader {
   GArray *pixels; /* size_t: where pixels of ours end */
 };
 
-static bool is_any(const struct html_scan *scan, struct html_range name, const char *const *list)
+/* What an element means to us: a set of these. */
+enum element {
+  ANCHOR = 1,
+  AREA = 2,
+  BREAK = 4, /* separates words */
+  TABLE = 8,
+  CELL = 16,
+  ROW = 32,   /* and what else is in a table, but for cells */
+  INERT = 64, /* no image is shown within */
+  BODY = 128,
+  PAGE = 256,
+  BASE = 512,
+  IMAGE = 1024,
+  VML = 2048,
+};
+
+/* The meaning of the tag called NAME; 0 for most. */
+static unsigned element_of(const struct html_scan *scan, struct html_range name)
 {
-  for (; *list; list++)
-    if (html_name_is(scan, name, *list)) return true;
-  return false;
+  static const struct {
+    const char *name;
+    size_t length;
+    unsigned element;
+  } elements[] = {
+#define ELEMENT(word, element) {word, sizeof word - 1, element}
+      ELEMENT("a", ANCHOR),        ELEMENT("p", BREAK),
+      ELEMENT("td", CELL | BREAK), ELEMENT("th", CELL | BREAK),
+      ELEMENT("tr", ROW | BREAK),  ELEMENT("br", BREAK),
+      ELEMENT("li", BREAK),        ELEMENT("div", BREAK),
+      ELEMENT("img", IMAGE),       ELEMENT("svg", INERT),
+      ELEMENT("area", AREA),       ELEMENT("base", BASE),
+      ELEMENT("body", BODY),       ELEMENT("html", PAGE),
+      ELEMENT("math", INERT),      ELEMENT("table", TABLE | BREAK),
+      ELEMENT("tbody", ROW),       ELEMENT("thead", ROW),
+      ELEMENT("tfoot", ROW),       ELEMENT("select", INERT),
+      ELEMENT("object", INERT),    ELEMENT("caption", CELL),
+      ELEMENT("colgroup", ROW),    ELEMENT("template", INERT),
+      ELEMENT("frameset", INERT),  ELEMENT("noscript", INERT),
+#undef ELEMENT
+  };
+  size_t length = name.end - name.start;
+  char first = g_ascii_tolower(scan->bytes[name.start]);
+  if (first == 'v' && length > 2 && scan->bytes[name.start + 1] == ':') return VML;
+  for (size_t i = 0; i < G_N_ELEMENTS(elements); i++)
+    if (elements[i].length == length && elements[i].name[0] == first &&
+        html_name_is(scan, name, elements[i].name))
+      return elements[i].element;
+  return 0;
 }
 
 static void decode_value(const struct html_scan *scan, const struct html_attribute *attribute, GString *out)
@@ -116,7 +159,7 @@ static void close_link(struct reader *r)
 
 /* BASE is where the bytes of SCAN begin in the page. */
 static bool take_link(struct reader *r, const struct html_scan *scan, const struct html_token *token,
-                      size_t base, bool hidden, GError **error)
+                      unsigned element, size_t base, bool hidden, GError **error)
 {
   const struct html_attribute *href = html_attribute_find(scan, token, "href");
   if (!href) return true;
@@ -137,17 +180,11 @@ static bool take_link(struct reader *r, const struct html_scan *scan, const stru
   link.length = url->len;
   link.url = g_string_free(url, FALSE);
   g_array_append_val(r->page->links, link);
-  if (html_name_is(scan, token->name, "area") || token->self_closing) return true;
+  if (element == AREA || token->self_closing) return true;
   r->open = r->page->links->len - 1;
   r->open_name = (struct html_range){token->name.start + base, token->name.end + base};
   g_string_truncate(r->text, 0);
   return true;
-}
-
-static bool is_vml(const struct html_scan *scan, struct html_range name)
-{
-  return name.end - name.start > 2 && g_ascii_tolower(scan->bytes[name.start]) == 'v' &&
-         scan->bytes[name.start + 1] == ':';
 }
 
 static bool same_name(const struct html_scan *scan, struct html_range name, size_t base,
@@ -158,35 +195,33 @@ static bool same_name(const struct html_scan *scan, struct html_range name, size
                              name.end - name.start) == 0;
 }
 
+static void take_text(struct reader *r, const struct html_scan *scan, const struct html_token *token)
+{
+  if (r->open == NOWHERE || token->state != HTML_DATA || r->text->len >= MAX_TEXT) return;
+  size_t length = MIN(token->content.end - token->content.start, (size_t)MAX_TEXT);
+  html_decode(scan->bytes + token->content.start, length, false, r->text);
+}
+
 /* Links and their text, in the page itself and in conditional comments alike. */
 static bool follow_links(struct reader *r, const struct html_scan *scan, const struct html_token *token,
-                         size_t base, bool hidden, GError **error)
+                         unsigned element, size_t base, bool hidden, GError **error)
 {
-  static const char *const breaks[] = {"br", "p", "div", "td", "tr", "li", "table", NULL};
-  switch (token->type) {
-  case HTML_START_TAG: {
-    bool anchor = html_name_is(scan, token->name, "a");
-    bool vml = hidden && is_vml(scan, token->name);
-    if (anchor || (vml && r->open == NOWHERE)) close_link(r);
-    if (anchor || vml || html_name_is(scan, token->name, "area")) {
-      if (vml && r->open != NOWHERE) close_link(r);
-      return take_link(r, scan, token, base, hidden, error);
-    }
-    if (r->open != NOWHERE && is_any(scan, token->name, breaks)) g_string_append_c(r->text, ' ');
+  if (token->type == HTML_TEXT) take_text(r, scan, token);
+  if (token->type == HTML_END_TAG && r->open != NOWHERE && same_name(scan, token->name, base, r->open_name))
+    close_link(r);
+  if (token->type != HTML_START_TAG) return true;
+  if (element & BREAK && r->open != NOWHERE) g_string_append_c(r->text, ' ');
+  if (element == ANCHOR || (element == VML && hidden))
+    close_link(r);
+  else if (element != AREA)
     return true;
-  }
-  case HTML_END_TAG:
-    if (r->open != NOWHERE && same_name(scan, token->name, base, r->open_name)) close_link(r);
-    return true;
-  case HTML_TEXT:
-    if (r->open != NOWHERE && token->state == HTML_DATA && r->text->len < MAX_TEXT) {
-      size_t length = MIN(token->content.end - token->content.start, (size_t)MAX_TEXT);
-      html_decode(scan->bytes + token->content.start, length, false, r->text);
-    }
-    return true;
-  default:
-    return true;
-  }
+  return take_link(r, scan, token, element, base, hidden, error);
+}
+
+static unsigned meaning(const struct html_scan *scan, const struct html_token *token)
+{
+  bool tag = token->type == HTML_START_TAG || token->type == HTML_END_TAG;
+  return tag ? element_of(scan, token->name) : 0;
 }
 
 /* "<!--[if mso]> … <![endif]-->": Outlook reads what is within. */
@@ -210,7 +245,7 @@ static bool read_comment(struct reader *r, const char *html, const struct html_t
   r->open = NOWHERE;
   bool ok = true;
   while (ok && html_scan_next(&scan, &token))
-    ok = follow_links(r, &scan, &token, base, true, error);
+    ok = follow_links(r, &scan, &token, meaning(&scan, &token), base, true, error);
   close_link(r);
   g_string_free(r->text, TRUE);
   r->text = g_steal_pointer(&outer_text);
@@ -224,55 +259,63 @@ static bool may_hold_image(const struct reader *r)
   return r->inert == 0 && r->tables <= MAX_TABLES && (r->tables == 0 || r->in_cell[r->tables]);
 }
 
-static void follow_table(struct reader *r, const struct html_scan *scan, const struct html_token *token)
+static void follow_table(struct reader *r, const struct html_token *token, unsigned element)
 {
-  static const char *const cells[] = {"td", "th", "caption", NULL};
-  static const char *const rows[] = {"tr", "tbody", "thead", "tfoot", "colgroup", NULL};
   bool start = token->type == HTML_START_TAG;
-  if (html_name_is(scan, token->name, "table")) {
+  if (element & TABLE) {
     if (start && r->tables == 0) r->table_start = token->start;
     if (start) r->tables++;
     if (!start && r->tables > 0) r->tables--;
     if (start && r->tables <= MAX_TABLES) r->in_cell[r->tables] = false;
   } else if (r->tables > 0 && r->tables <= MAX_TABLES) {
-    if (is_any(scan, token->name, cells)) r->in_cell[r->tables] = start;
-    if (is_any(scan, token->name, rows)) r->in_cell[r->tables] = false;
+    if (element & CELL) r->in_cell[r->tables] = start;
+    if (element & ROW) r->in_cell[r->tables] = false;
   }
 }
 
-static void follow_place(struct reader *r, const struct html_scan *scan, const struct html_token *token)
+static void follow_place(struct reader *r, const struct html_token *token, unsigned element)
 {
-  static const char *const inert[] = {"template", "select",   "svg",    "math",
-                                      "frameset", "noscript", "object", NULL};
-  if (token->type != HTML_START_TAG && token->type != HTML_END_TAG) return;
   bool start = token->type == HTML_START_TAG;
-  follow_table(r, scan, token);
-  if (is_any(scan, token->name, inert)) {
+  follow_table(r, token, element);
+  if (element & INERT) {
     if (start && !token->self_closing) r->inert++;
     if (!start && r->inert > 0) r->inert--;
   }
-  if (!start && may_hold_image(r)) {
-    if (html_name_is(scan, token->name, "body")) r->body_end = token->start;
-    if (html_name_is(scan, token->name, "html")) r->html_end = token->start;
-  }
+  if (start || !may_hold_image(r)) return;
+  if (element & BODY) r->body_end = token->start;
+  if (element & PAGE) r->html_end = token->start;
 }
 
 /* <base href>: the first one counts. <img src> of ours: a pixel. */
-static void follow_other(struct reader *r, const struct html_scan *scan, const struct html_token *token)
+static void follow_other(struct reader *r, const struct html_scan *scan, const struct html_token *token,
+                         unsigned element)
 {
   if (token->type != HTML_START_TAG) return;
-  if (!r->has_base && html_name_is(scan, token->name, "base")) {
+  if (element == BASE && !r->has_base) {
     const struct html_attribute *href = html_attribute_find(scan, token, "href");
     if (!href) return;
     decode_value(scan, href, r->base);
     r->has_base = true;
-  } else if (html_name_is(scan, token->name, "img")) {
+  } else if (element == IMAGE) {
     const struct html_attribute *src = html_attribute_find(scan, token, "src");
     if (!src) return;
     decode_value(scan, src, r->scratch);
     if (rewrite_link_is_own(r->scratch->str, r->options->own_urls, r->options->n_own_urls))
       g_array_append_val(r->pixels, token->end);
   }
+}
+
+/* One token of the page itself. */
+static bool follow(struct reader *r, const struct html_scan *scan, const struct html_token *token,
+                   GError **error)
+{
+  unsigned element = meaning(scan, token);
+  if (element) {
+    follow_place(r, token, element);
+    follow_other(r, scan, token, element);
+  }
+  return follow_links(r, scan, token, element, 0, false, error) &&
+         (token->type != HTML_COMMENT || read_comment(r, scan->bytes, token, error));
 }
 
 static size_t before_space(const char *html, size_t at)
@@ -351,12 +394,8 @@ struct rewrite_page *rewrite_page_read(const char *html, size_t length,
   struct html_token token;
   bool ok = true;
   html_scan_init(&scan, html, length);
-  while (ok && html_scan_next(&scan, &token)) {
-    follow_place(&r, &scan, &token);
-    follow_other(&r, &scan, &token);
-    ok = follow_links(&r, &scan, &token, 0, false, error) &&
-         (token.type != HTML_COMMENT || read_comment(&r, html, &token, error));
-  }
+  while (ok && html_scan_next(&scan, &token))
+    ok = follow(&r, &scan, &token, error);
   close_link(&r);
   g_string_free(r.text, TRUE);
   if (!ok) return NULL;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,7 +20,7 @@
 #include "milter/engine.h"
 #include "milter/session.h"
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, ARENAS = 4, BIG = 256 * 1024 };
 
 struct server {
   struct proc *proc;
@@ -119,8 +120,18 @@ static void stop_reloader(struct server *server)
   pthread_join(server->reloader, NULL);
 }
 
+/* A thread a connection, and messages of megabytes: glibc is told to give big
+ * pieces back to the system, and not to keep a heap for each thread. */
+static void tame_memory(void)
+{
+  mallopt(M_ARENA_MAX, ARENAS);
+  mallopt(M_MMAP_THRESHOLD, BIG);
+  mallopt(M_TRIM_THRESHOLD, 4 * BIG);
+}
+
 static bool prepare(struct server *server, GError **error)
 {
+  tame_memory();
   struct proc *proc = server->proc;
   if (!session_register(&server->engine)) {
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "libmilter does not take our callbacks");

@@ -126,6 +126,7 @@ static bool has_percent_name(const char *url)
 static bool has_placeholder(const GString *url)
 {
   static const char *const marks[] = {"{", "}", "*|", "|*", "%%", "<%", "<?", "[[", "]]", "[%", "%]", NULL};
+  if (!strpbrk(url->str, "{}|%<[]")) return false;
   return holds(url->str, url->len, marks) || has_percent_name(url->str);
 }
 

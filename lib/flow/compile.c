@@ -12,8 +12,6 @@
 #include "doc/doc.h"
 #include "flow/reader.h"
 
-#define TOP_KEYS "workflow title zone trigger list from steps"
-
 struct compiler {
   struct reader reader;
   struct flow *flow;
@@ -30,12 +28,21 @@ static char *read_head_text(struct compiler *c, const struct place *root, const 
   return text;
 }
 
+/* A name, so that it can stand in a header field. */
+static char *read_list(struct compiler *c, const struct place *root)
+{
+  struct place place = reader_member(root, "list");
+  char *list = g_strdup(reader_name(&c->reader, &place, "the name of a list"));
+  g_free(place.path);
+  return list;
+}
+
 static char *read_workflow_name(struct compiler *c, const struct place *root)
 {
   struct place place = reader_member(root, "workflow");
   if (!place.value)
     reader_error(&c->reader, root->path, "the workflow has no name; write 'workflow: welcome'");
-  char *name = g_strdup(reader_name(&c->reader, &place, "welcome"));
+  char *name = g_strdup(reader_name(&c->reader, &place, "the workflow's name"));
   g_free(place.path);
   return name;
 }
@@ -103,12 +110,12 @@ static void read_document(struct compiler *c, const json_t *value)
     reader_error(&c->reader, "", "a workflow begins with 'workflow: NAME'; this file holds no keys");
     return;
   }
-  reader_check_keys(&c->reader, &root, TOP_KEYS, "a workflow");
+  reader_check_keys(&c->reader, &root, FLOW_HEAD_KEYS, "a workflow");
   c->flow->name = read_workflow_name(c, &root);
   c->flow->title = read_head_text(c, &root, "title", "a title for people");
   c->flow->zone = read_zone(c, &root);
   read_trigger(c, &root);
-  c->flow->list = read_head_text(c, &root, "list", "the name of a list");
+  c->flow->list = read_list(c, &root);
   c->flow->from = read_from(c, &root);
   flow_read_steps(&c->reader, &root, c->flow);
   fill_about(c->flow);

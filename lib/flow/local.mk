@@ -10,6 +10,12 @@ tests_unit_flow_compile_LDADD = $(TEST_LIBS)
 tests_unit_flow_advance_SOURCES = tests/unit/flow/advance.c
 tests_unit_flow_advance_LDADD = $(TEST_LIBS)
 
+dist_man_MANS += policyd/tidings-workflow.5
+UNIT_TESTS += tests/unit/flow-manual
+check_PROGRAMS += tests/unit/flow-manual
+tests_unit_flow_manual_SOURCES = tests/unit/flow/manual.c
+tests_unit_flow_manual_LDADD = $(TEST_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/flow
 tests_fuzz_flow_SOURCES = tests/fuzz/flow.c $(FUZZ_MAIN)
 tests_fuzz_flow_LDADD = $(FUZZ_LIBS)

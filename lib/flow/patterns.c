@@ -52,18 +52,19 @@ static void read_members(struct reader *reader, const struct place *place, const
 {
   const struct {
     const char *key, *wanted, **text;
+    const char *(*read)(struct reader *, const struct place *, const char *);
   } texts[] = {
-      {"name", "the name of an event", &pattern->name},
-      {"list", "the name of a list", &pattern->list},
-      {"sender", "an address, or @example.com", &pattern->sender},
-      {"subject", "words of the subject", &pattern->subject},
+      {"name", "the name of an event", &pattern->name, reader_text},
+      {"list", "the name of a list", &pattern->list, reader_name},
+      {"sender", "an address, or @example.com", &pattern->sender, reader_text},
+      {"subject", "words of the subject", &pattern->subject, reader_text},
   };
   g_autofree char *what = g_strdup_printf("'%s'", row->key);
   reader_check_keys(reader, place, row->members, what);
   for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
     if (!reader_has_key(row->members, texts[i].key)) continue;
     struct place member = reader_member(place, texts[i].key);
-    *texts[i].text = g_strdup(reader_text(reader, &member, texts[i].wanted));
+    *texts[i].text = g_strdup(texts[i].read(reader, &member, texts[i].wanted));
     g_free(member.path);
   }
   if (!reader_has_key(row->members, "where")) return;
@@ -76,9 +77,10 @@ static void read_members(struct reader *reader, const struct place *place, const
 static void read_plain(struct reader *reader, const struct place *place, const struct flow_pattern_row *row,
                        struct flow_pattern *pattern)
 {
-  const char *text = reader_text(reader, place, "a name");
-  const char **member = strcmp(row->plain, "list") == 0 ? &pattern->list : &pattern->name;
-  *member = g_strdup(text);
+  if (strcmp(row->plain, "list") == 0)
+    pattern->list = g_strdup(reader_name(reader, place, "the name of a list"));
+  else
+    pattern->name = g_strdup(reader_text(reader, place, "the name of an event"));
 }
 
 static bool is_any(const struct flow_pattern *p)

@@ -169,7 +169,7 @@ const char *reader_name(struct reader *reader, const struct place *place, const 
   size_t length = strlen(text);
   if (length > 64 || strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != length) {
     reader_error(reader, place->path,
-                 "'%s' is no name: use small letters a to z, digits and '-', at most 64; such as %s", text,
+                 "'%s' cannot be a name; write %s with a to z, 0 to 9 and '-' alone, at most 64", text,
                  wanted);
     return NULL;
   }

@@ -227,7 +227,7 @@ static void read_step_name(const struct item *item)
 {
   struct reader *reader = item->reader;
   struct place place = reader_member(&item->place, "name");
-  const char *name = reader_name(reader, &place, "remind-1");
+  const char *name = reader_name(reader, &place, "the step's name");
   item->step->name = name ? g_strdup(name) : g_strdup_printf("step-%d", item->index + 1);
   if (name && strcmp(name, TARGET_EXIT) == 0)
     reader_error(reader, place.path, "no step can be called 'exit', which ends the way; write another name");

@@ -12,6 +12,9 @@ enum flow_step_kind {
 #undef STEP
 };
 
+/* The keys of the whole. */
+#define FLOW_HEAD_KEYS "workflow title zone trigger list from steps"
+
 /* What `of` says, where it names no step: the last send, whichever it was. */
 #define FLOW_OF_LAST (-1)
 

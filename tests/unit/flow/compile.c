@@ -131,11 +131,11 @@ static const struct wrong {
     {"name",
      "workflow: Hello World\n"
      "trigger: {subscribed: a}\nsteps: [exit]\n",
-     {":1: 'Hello World' is no name: use small letters"}},
+     {":1: 'Hello World' cannot be a name; write the workflow's name with a to z"}},
     {"a number as name",
      "workflow: 5\n"
      "trigger: {subscribed: a}\nsteps: [exit]\n",
-     {":1: 'workflow' must be a text; write welcome, in quotes"}},
+     {":1: 'workflow' must be a text; write the workflow's name, in quotes"}},
     {"unknown key", HEAD "stps: []\nsteps: [exit]\n", {":3: a workflow has no key 'stps'; write 'steps'"}},
     {"far-off key",
      HEAD "colour: red\nsteps: [exit]\n",
@@ -296,6 +296,8 @@ static const struct right {
      "  - name: a\n    send: a.eml\n  - wait: 1 min\n  - wait_for: click\n    within: 1 day\n    then: a\n"},
     {"hours and at", STEPS "  - wait: 1 day 12 hours\n    at: 10:00\n"},
     {"any unsubscription", STEPS "  - wait_for: unsubscribed\n    within: 1 week\n"},
+    {"click of the mail that started it",
+     "workflow: w\ntrigger: {mail: {list: a}}\nsteps: [{wait_for: click, within: 1 day}]\n"},
     {"by list", STEPS "  - wait_for: unsubscribed news\n    within: 1 week\n"},
     {"by mail", "workflow: w\ntrigger: {mail: {sender: \"@example.com\", subject: order}}\nsteps: [exit]\n"},
     {"event with a blank",

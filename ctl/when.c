@@ -104,7 +104,7 @@ static void print_due(struct app *app, const char *zone_name, const struct tz_zo
     return;
   }
   g_autofree char *begin = text_time(from, zone), *shown = text_time(due->instant, zone);
-  printf("zone   %s\nfrom   %s\nutc    %s\nlocal  %s\n", zone_name, begin, utc, local);
+  printf("zone   %s\nfrom   %s\nutc    %s\nlocal  %s\n", zone_name, begin, utc, shown);
   struct tz_civil now_shown = tz_local(zone, due->instant);
   if (wall && tz_civil_compare(&now_shown, &due->wall) != 0)
     printf("       planned for %s, which the clocks there leave out\n", wall);

@@ -13,18 +13,21 @@
 
 /* --- check --- */
 
-static void print_problems(const struct app *app, const struct check *check, FILE *out)
+static void print_json(const struct check *check)
 {
   for (unsigned i = 0; i < check->problems->len; i++) {
     const char *text = check->problems->pdata[i];
-    if (app->json) {
-      json_t *row = json_pack("{s:s, s:s}", check_is_warning(text) ? "warning" : "error", text, "workflow",
-                              check->name ? check->name : "");
-      app_put_json(row);
-      json_decref(row);
-      continue;
-    }
-    g_autofree char *safe = text_safe(text);
+    json_t *row =
+        json_pack("{s:s, s:s*}", check_is_warning(text) ? "warning" : "error", text, "workflow", check->name);
+    app_put_json(row);
+    json_decref(row);
+  }
+}
+
+static void print_problems(const struct check *check, FILE *out)
+{
+  for (unsigned i = 0; i < check->problems->len; i++) {
+    g_autofree char *safe = text_safe(check->problems->pdata[i]);
     fprintf(out, "%s\n", safe);
   }
 }
@@ -34,7 +37,7 @@ static bool check_one(struct app *app, const char *file, unsigned *errors, GErro
   struct check check;
   bool read = check_workflow(app, file, &check, error);
   if (read) {
-    print_problems(app, &check, stdout);
+    app->json ? print_json(&check) : print_problems(&check, stdout);
     *errors += check.errors;
     if (!check.errors && !app->json)
       printf("%s: good: workflow %s, %d steps, %zu messages\n", file, check.name, check.steps,
@@ -69,7 +72,7 @@ static bool load_one(struct app *app, const char *tenant, const char *file, GErr
   struct check check;
   json_t *ok = NULL;
   bool good = check_workflow(app, file, &check, error);
-  if (good && check.problems->len) print_problems(app, &check, stderr);
+  if (good) print_problems(&check, stderr);
   if (good && check.errors) {
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "%s: not loaded: %u errors", file, check.errors);
     good = false;

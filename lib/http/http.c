@@ -18,6 +18,7 @@
 #include "http/http.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -34,6 +35,8 @@ enum {
   MEMORY = 8 * 1024,
   MAX_SWALLOW = 256 * 1024, /* of a body that is too large, before we hang up */
   DRAIN_ROUNDS = 100,
+  GATHER_LOOKS = 4,
+  GATHER_NS = 200 * 1000,
 };
 
 struct connection {
@@ -66,6 +69,7 @@ struct http {
   size_t waiting; /* connections with `waits` */
   uint64_t tick;
   int listener, epoll, timer, other;
+  int inner; /* libmicrohttpd's own epoll descriptor */
 };
 
 /* --- requests --- */
@@ -363,9 +367,23 @@ bool http_start(struct http *http, GError **error)
     return fail(error, "http server");
   http->daemon = start_daemon(http);
   if (!http->daemon) return fail(error, "libmicrohttpd");
-  int inner = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-  if (!watch(http, http->timer) || !watch(http, inner)) return fail(error, "http server");
+  http->inner = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+  if (!watch(http, http->timer) || !watch(http, http->inner)) return fail(error, "http server");
   return true;
+}
+
+/* Clients that were just answered often ask again at once, and half of them
+ * would then wait for one commit and half for the next. While fewer wait than a
+ * round ago, look for the others a few times before the commit. Alone, nobody
+ * waits. */
+static void gather(struct http *http, size_t asked)
+{
+  const struct timespec patience = {0, GATHER_NS};
+  struct pollfd p = {.fd = http->inner, .events = POLLIN};
+  for (int i = 0; i < GATHER_LOOKS && asked > 1 && http->waiting > 0 && http->waiting < asked; i++) {
+    if (ppoll(&p, 1, &patience, NULL) <= 0) return;
+    MHD_run(http->daemon);
+  }
 }
 
 bool http_round(struct http *http, int other)
@@ -383,7 +401,9 @@ bool http_round(struct http *http, int other)
     if (events[i].data.fd == http->timer) on_timer(http);
     if (events[i].data.fd == other) other_ready = true;
   }
+  size_t asked = http->waiting;
   MHD_run(http->daemon);
+  gather(http, asked);
   http->handler.settle(http->user);
   return other_ready;
 }

@@ -25,16 +25,13 @@ static bool tail_row(void *data, const json_t *row, GError **error)
   tail->last = MAX(tail->last, text_int(row, "id"));
   if (tail->app->json) return app_print_json(NULL, row, error);
   g_autofree char *at = text_time(text_int(row, "at"), tail->zone);
-  json_t *about = json_copy(json_object_get(row, "data"));
-  json_object_del(about, "address");
-  g_autofree char *pairs = text_pairs(about);
-  json_decref(about);
+  g_autofree char *about = text_about(row);
   g_autofree char *by = text_verdict(row);
   table_cell(tail->table, at);
   table_cell_json(tail->table, row, "kind");
   table_cell_json(tail->table, row, "address");
   table_cell(tail->table, by);
-  table_cell(tail->table, pairs);
+  table_cell(tail->table, about);
   return true;
 }
 

@@ -83,20 +83,6 @@ static void print_journeys(const json_t *rows, const struct tz_zone *zone)
   print_section("Journeys", table);
 }
 
-/* What an event is about: its data, without what stands in other columns. */
-static char *about(const json_t *row)
-{
-  static const char *const elsewhere[] = {"address", "subject", "to", "mid", "links", "pixel"};
-  json_t *data = json_copy(json_object_get(row, "data"));
-  for (size_t i = 0; data && i < G_N_ELEMENTS(elsewhere); i++)
-    json_object_del(data, elsewhere[i]);
-  g_autofree char *pairs = text_pairs(data);
-  json_decref(data);
-  const char *subject = text_of(row, "subject");
-  if (!subject) return g_steal_pointer(&pairs);
-  return g_strdup_printf("\"%s\"%s%s", subject, *pairs ? " " : "", pairs);
-}
-
 static void print_timeline(const json_t *rows, const struct tz_zone *zone)
 {
   g_autoptr(table_auto) table = table_new("WHEN|WHAT|BY|ABOUT");
@@ -105,7 +91,7 @@ static void print_timeline(const json_t *rows, const struct tz_zone *zone)
   json_array_foreach(rows, i, row)
   {
     g_autofree char *by = text_verdict(row);
-    g_autofree char *text = about(row);
+    g_autofree char *text = text_about(row);
     cell_when(table, zone, row, "at");
     table_cell_json(table, row, "kind");
     table_cell(table, by);

@@ -125,6 +125,23 @@ char *text_verdict(const json_t *event)
   return g_strdup_printf("%s (%s)", verdict, reason);
 }
 
+char *text_about(const json_t *event)
+{
+  static const char *const left_out[] = {"address", "subject", "to",   "mid",     "links", "pixel",
+                                         "per",     "size",    "send", "journey", "visit", "method"};
+  json_t *data = json_copy(json_object_get(event, "data"));
+  for (size_t i = 0; data && i < G_N_ELEMENTS(left_out); i++)
+    json_object_del(data, left_out[i]);
+  if (g_strcmp0(text_of(data, "action"), text_of(data, "reason")) == 0) json_object_del(data, "reason");
+  char *pairs = text_pairs(data);
+  json_decref(data);
+  const char *subject = text_of(event, "subject");
+  if (!subject) return pairs;
+  char *text = g_strdup_printf("\"%s\"%s%s", subject, *pairs ? " " : "", pairs);
+  g_free(pairs);
+  return text;
+}
+
 const char *text_of(const json_t *object, const char *key)
 {
   return json_string_value(json_object_get(object, key));

@@ -36,6 +36,10 @@ char *text_pairs(const json_t *object);
 /* Who an event was by, as "machine (prefetch)"; NULL if nobody judged. Caller frees. */
 char *text_verdict(const json_t *event);
 
+/* What an event is about: the subject of its mail, and what of its data says something to a
+ * person that stands in no other column; --json has it all. Caller frees. */
+char *text_about(const json_t *event);
+
 /* Text and number of a member; NULL, 0. Borrowed. */
 const char *text_of(const json_t *object, const char *key);
 int64_t text_int(const json_t *object, const char *key);

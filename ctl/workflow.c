@@ -87,8 +87,8 @@ static bool load_one(struct app *app, const char *tenant, const char *file, GErr
   if (good && app->json)
     app_put_json(ok);
   else if (good)
-    printf("workflow %s: version %" PRId64 " is loaded; those under way stay on theirs\n",
-           text_of(ok, "workflow"), text_int(ok, "version"));
+    printf("workflow %s: version %" PRId64 " is loaded%s\n", text_of(ok, "workflow"), text_int(ok, "version"),
+           text_int(ok, "version") > 1 ? "; those under way stay on theirs" : "");
   json_decref(ok);
   check_clear(&check);
   return good;

@@ -84,6 +84,33 @@ static void test_pairs(void **state)
   }
 }
 
+static const struct {
+  const char *json, *by, *about;
+} events[] = {
+    {"{}", NULL, ""},
+    {"{\"verdict\":\"human\",\"reason\":\"none\",\"data\":null}", "human", ""},
+    {"{\"verdict\":\"machine\",\"reason\":\"head\",\"data\":{\"method\":\"HEAD\",\"link\":2}}",
+     "machine (head)", "link=2"},
+    {"{\"subject\":\"A b\",\"data\":{\"action\":\"tracked\",\"reason\":\"tracked\",\"size\":7}}", NULL,
+     "\"A b\" action=tracked"},
+    {"{\"subject\":\"A b\",\"data\":{\"action\":\"left\",\"reason\":\"signed\"}}", NULL,
+     "\"A b\" action=left reason=signed"},
+    {"{\"subject\":\"A b\"}", NULL, "\"A b\""},
+};
+
+static void test_events(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < G_N_ELEMENTS(events); i++) {
+    json_t *event = json_loads(events[i].json, 0, NULL);
+    assert_non_null(event);
+    g_autofree char *by = text_verdict(event), *about = text_about(event);
+    json_decref(event);
+    if (g_strcmp0(by, events[i].by) != 0 || strcmp(about, events[i].about) != 0)
+      fail_msg("%s: by %s, about <%s>", events[i].json, by, about);
+  }
+}
+
 static void test_table(void **state)
 {
   (void)state;
@@ -111,10 +138,8 @@ static void test_table(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_safe),
-      cmocka_unit_test(test_times),
-      cmocka_unit_test(test_pairs),
-      cmocka_unit_test(test_table),
+      cmocka_unit_test(test_safe),   cmocka_unit_test(test_times), cmocka_unit_test(test_pairs),
+      cmocka_unit_test(test_events), cmocka_unit_test(test_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

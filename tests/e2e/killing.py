@@ -42,7 +42,7 @@ class Killer:
         self.random = random.Random(seed)
         self.by_phase = Counter()
 
-    def run(self, least=0.02, most=0.15, give_up=240):
+    def run(self, least=0.02, most=0.15, give_up=120):
         end = time.monotonic() + give_up
         for done in range(self.kills):
             time.sleep(self.random.uniform(least, most))

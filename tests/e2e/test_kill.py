@@ -27,7 +27,7 @@ def message(number):
     """A mail whose HTML is long enough for several packets to the milter."""
     paragraphs = "".join(
         f'<p>Paragraph {n} of mail {number}: <a href="https://kill.test/{number}/{n}?a=1&amp;b=2#x">here</a> '
-        + "lorem ipsum dolor sit amet " * 40
+        + "lorem ipsum dolor sit amet\r\n" * 40
         + "</p>\r\n"
         for n in range(LINKS)
     )
@@ -98,6 +98,7 @@ def send_until_accepted(port, work, numbers, stop, accepted):
                         work.enter("content")
                         for at in range(0, len(data), 4096):
                             client.send(data[at : at + 4096])
+                            time.sleep(0.005)  # a slow line: kills shall fall into this phase, too
                         work.enter("end of message")
                         client.send(b".\r\n")
                         code, _ = client.getreply()
@@ -198,6 +199,7 @@ def click_all(port, work, paths, stop, answered):
             connection = None
         finally:
             work.leave()
+        time.sleep(0.02)  # the links must last for all kills
     if connection:
         connection.close()
 

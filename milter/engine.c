@@ -225,6 +225,8 @@ static void run_rewrite(struct decision *d)
   struct rewrite_result *result = d->verdict->result;
   if (result->body != mail->body) rewrite_result_leave(result, REWRITE_REASON_AMBIGUOUS);
   if (d->trusted && !d->tenant && d->stale) rewrite_result_leave(result, REWRITE_REASON_DIRECTORY);
+  if (mail->one_copy && d->recipients == 0 && d->verdict->remove->len > 0)
+    rewrite_result_leave(result, REWRITE_REASON_SUPPRESSED);
 }
 
 /* ---- the event ---- */

@@ -198,6 +198,22 @@ static int run(struct filter *f)
   return pass(f);
 }
 
+static void release(struct filter *f)
+{
+  if (f->engine.conf) engine_close(&f->engine);
+  log_close(f->log);
+  clock_close(f->clock);
+  conf_free(f->conf);
+  g_free(f->bytes);
+  g_free(f->options.file);
+  g_free(f->options.clock);
+  g_free(f->options.tenant);
+  g_free(f->options.sender);
+  g_free(f->options.list);
+  g_free(f->options.user);
+  g_strfreev(f->options.recipients);
+}
+
 int main(int argc, char **argv)
 {
   struct filter f = {0};
@@ -205,17 +221,15 @@ int main(int argc, char **argv)
   umask(007);
   if (!read_options(&f.options, argc, argv, &error)) {
     complain(error->message);
+    release(&f);
     return EX_USAGE;
   }
   if (f.options.version) {
     puts("tidings-filter " PACKAGE_VERSION);
+    release(&f);
     return 0;
   }
   int status = run(&f);
-  if (f.engine.conf) engine_close(&f.engine);
-  log_close(f.log);
-  clock_close(f.clock);
-  conf_free(f.conf);
-  g_free(f.bytes);
+  release(&f);
   return status;
 }

@@ -252,11 +252,20 @@ def header(encoding, charset="utf-8"):
     )
 
 
+# What the templates have none of: a VML button with its twin, and an image map.
+BUTTONS = b"""<!--[if mso]><v:roundrect xmlns:v="urn:schemas-microsoft-com:vml" href="https://shop.example/b?a=1&amp;b=2"
+ style="height:40px"><center><![endif]--><a href="https://shop.example/b?a=1&amp;b=2">Buy</a><!--[if mso]></center>
+</v:roundrect><![endif]--><![if !mso]><a href='https://shop.example/c'>Look</a><![endif]>
+<map name=m><area href=https://shop.example/d shape=default></map>
+"""
+
+
 def forms(page):
     """A template as it is, and with its placeholders filled in."""
     yield "empty", page
     numbers = iter(range(10**6))
     yield "filled", re.sub(rb"{{[^}]*}}", lambda _: b"https://shop.example/p/%d?a=1&amp;b=\xc3\xbc" % next(numbers), page)
+    yield "buttons", page.replace(b"</body>", BUTTONS + b"</body>", 1)
     yield "one line", re.sub(rb"\s*[\r\n]\s*", b" ", re.sub(rb"{{[^}]*}}", b"https://shop.example/", page))
 
 

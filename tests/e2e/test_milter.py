@@ -441,3 +441,86 @@ def test_too_large_and_sendmail(fresh_workdir):
         assert BASE.encode() + b"/c/" in setting.sink.mails[before].body
     finally:
         setting.stop()
+
+
+# --- tidings-filter(1)
+
+class Filter:
+    """The filter with a configuration of its own, run by root."""
+
+    def __init__(self, workdir):
+        self.tidings = Tidings(workdir)
+        self.tidings.make_keys()
+        publish(self.tidings)
+
+    def __call__(self, message, *options, check=0, **pipes):
+        command = [build_folder() / "milter/tidings-filter", "-c", self.tidings.conf, *options]
+        done = subprocess.run(command, input=message, capture_output=not pipes, timeout=60, **pipes)
+        assert done.returncode == check, done.stderr
+        return done
+
+    def events(self):
+        out = subprocess.run(
+            [build_folder() / "tests/e2e/publish", "-j", self.tidings.state / "journal/filter"],
+            capture_output=True, text=True, check=True,
+        ).stdout
+        return [json.loads(line.split(" ", 3)[3]) for line in out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def run_filter(workdir):
+    folder = workdir / "f"
+    folder.mkdir(mode=0o711)
+    return Filter(folder)
+
+
+MAIL = b"From: a@shop.test\r\nTo: b@example.org\r\nMIME-Version: 1.0\r\n"
+ENVELOPE = ("-t", "shop", "-f", "a@shop.test", "-r", "b@example.org")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_filter(run_filter, shape):
+    out = run_filter(MAIL + SHAPES[shape], *ENVELOPE).stdout
+    page = Hrefs(page_of(out))
+    assert page.links[0].startswith(BASE + "/c/") and len(page.images) == 1
+    assert run_filter.events()[-1]["action"] == "tracked"
+    # LF line ends stay.
+    unix = (MAIL + SHAPES[shape]).replace(b"\r\n", b"\n")
+    out = run_filter(unix, *ENVELOPE).stdout
+    assert b"\r" not in out and Hrefs(page_of(out)).links[0].startswith(BASE)
+
+
+def test_filter_leaves(run_filter):
+    """Whatever is wrong, what came in goes out."""
+    message = MAIL + SHAPES["plain"]
+    for options in (("-f", "a@shop.test"), ("-t", "nobody", "-f", "a@shop.test"), ("-t", "shop")):
+        assert run_filter(message, *options).stdout == message
+    for junk in (b"", b"x", b"\0\r\n", bytes(range(256)) * 300, message[:60]):
+        assert run_filter(junk, *ENVELOPE).stdout == junk
+    bad = run_filter.tidings.root / "bad.conf"
+    bad.write_text("milter { nonsense = 1 }\n")
+    assert run_filter(message, "-c", bad, *ENVELOPE).stdout == message
+    # Suppressed: refusing is not for the filter.
+    control = b"X-Tidings-List: news\r\n"
+    out = run_filter(control + message, "-t", "shop", "-f", "a@shop.test", "-r", "gone@example.org").stdout
+    assert out == message
+
+
+def test_filter_output_fails(run_filter):
+    with open("/dev/full", "wb") as full:
+        run_filter(MAIL + SHAPES["plain"], *ENVELOPE, check=75, stdout=full, stderr=subprocess.DEVNULL)
+    run_filter(b"", "--nonsense", check=64)
+
+
+def test_filters_at_once(run_filter):
+    """They share the journal one after the other, and none loses its event."""
+    before = len(run_filter.events())
+    command = [build_folder() / "milter/tidings-filter", "-c", run_filter.tidings.conf, *ENVELOPE]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(12)]
+    for process in running:
+        process.stdin.write(MAIL + SHAPES["plain"])
+        process.stdin.close()
+    outs = [process.stdout.read() for process in running]
+    assert all(process.wait() == 0 for process in running)
+    assert all(BASE.encode() + b"/c/" in out for out in outs)
+    assert len(run_filter.events()) == before + 12

@@ -125,6 +125,13 @@ static const char *list_name(struct policyd *policyd, int64_t tenant, int64_t id
   return name;
 }
 
+/* A mail that our milter refused went to nobody: it is on the timeline, and neither
+ * counts nor starts anything. */
+static bool is_refused(const struct folding *f)
+{
+  return g_strcmp0(text_of(f, "action"), "refused") == 0;
+}
+
 /* The contact a mail is to: only if it is to one address. Made if a workflow
  * starts from this mail. */
 static bool contact_of_mail(const struct folding *f, const char **address, int64_t *contact, GError **error)
@@ -136,6 +143,7 @@ static bool contact_of_mail(const struct folding *f, const char **address, int64
   if (!*address) return true;
   *contact = store_contact_id(policyd->store, f->event->tenant, *address, error);
   if (*contact != 0) return *contact > 0;
+  if (is_refused(f)) return true;
   struct flow_event event = as_flow_event(f);
   if (!engine_triggers(policyd, f->event->tenant, &event, error)) return true;
   bool added;
@@ -196,11 +204,12 @@ static bool fold_mail(const struct folding *f, GError **error)
   /* A journey that starts from this mail may ask for its opens and clicks. */
   json_object_set_new(f->data, "mail", json_integer(mail.id));
   char *cause = json_dumps(f->data, JSON_COMPACT);
+  bool refused = is_refused(f);
   bool done = (!event.of_workflow || note_offered(f, &mail, error)) &&
               store_mail_add(f->policyd->store, &mail, error) && add_event(f, contact, 0, NULL, error) &&
-              engine_event(f->policyd, mail.tenant, contact, &event, cause, error);
+              (refused || engine_event(f->policyd, mail.tenant, contact, &event, cause, error));
   free(cause);
-  count(f->policyd, &mail, mail.list ? text_of(f, "list") : NULL, "mails", f->event->at);
+  if (!refused) count(f->policyd, &mail, mail.list ? text_of(f, "list") : NULL, "mails", f->event->at);
   if (g_strcmp0(mail.action, "tracked") == 0)
     count(f->policyd, &mail, mail.list ? text_of(f, "list") : NULL, "tracked", f->event->at);
   store_mail_clear(&mail);

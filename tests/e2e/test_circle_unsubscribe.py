@@ -71,8 +71,14 @@ def lists(circle, address):
 
 
 def test_headers(circle):
-    """The list's mail says how to leave, by RFC 2369 and 8058; other mail does not."""
-    arrived = circle.send(NEWS, "headers@reader.test", mail("headers@reader.test"))
+    """The list's mail says how to leave, by RFC 2369 and 8058; other mail does not. No
+    other field is touched."""
+    sent = mail("headers@reader.test")
+    arrived = circle.send(NEWS, "headers@reader.test", sent)
+    own = re.compile(rb"(?m)^(X-Tidings-List|List-Unsubscribe|List-Unsubscribe-Post): [!-~]+(\r\n [!-~]+)*\r\n")
+    head, head_after = (data.partition(b"\r\n\r\n")[0] + b"\r\n" for data in (sent, arrived.delivery.untraced))
+    assert len(own.findall(head_after)) == 2
+    assert own.sub(b"", head_after) == own.sub(b"", head)
     assert arrived["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert re.fullmatch(rf"<{re.escape(circle.url('shop.test'))}/u/[\w-]+>", arrived["List-Unsubscribe"])
     assert arrived["X-Tidings-List"] is None
@@ -185,6 +191,13 @@ def test_workflow_ends(circle):
         circle.wait_journey("shop", address, "series", active=True, step="pause")
     circle.one_click(url)
     circle.wait_journey("shop", leaves, "series", active=False, outcome="unsubscribed")
+    # A mail that was refused is no mail, and starts nothing anew.
+    mails = circle.report("shop")["list:news"]["mails"]
+    wait_until(lambda: refused(circle, leaves), 5, "the list's mail is refused")
+    refused(circle, "nobody-yet@reader.test")
+    circle.wait_journey("shop", "nobody-yet@reader.test", "series", active=True)
+    assert circle.report("shop")["list:news"]["mails"] == mails + 1
+    assert circle.journey("shop", leaves, "series")["outcome"] == "unsubscribed"
     circle.sink.clear()
     circle.advance(timedelta(days=3))
     assert circle.sink.wait_to(stays)[0]

@@ -21,7 +21,7 @@ DATE = "Fri, 27 Mar 2026 13:00:00 +0100"
 @pytest.fixture(scope="module")
 def circle(workdir):
     # The plain SMTP port asks no milter: it shows what Postfix alone makes of a message.
-    with running(workdir, smtp_milter=False, milter_max_size="1M") as circle:
+    with running(workdir, smtp_milter=False, milter_max_size="1M", milter_trusted="{127.0.0.1}") as circle:
         circle.tenant("kitchen", "kitchen.test", lists=["course"])
         yield circle
 
@@ -239,6 +239,21 @@ def test_base64(circle, width):
     assert circle.hit(arrived.links[0])[1]["Location"] == "https://kitchen.test/a?b=1&c"
 
 
+def test_large(circle):
+    """Links everywhere, also across the pieces in which a milter gets a body (65,535
+    bytes): each is tracked, and all between them is as it was."""
+    rows = [f'<p>{n} <a href="[[https://k.test/{n}?a=1&amp;b={"x" * (n % 7)}]]">t</a> Blåbær</p>' for n in range(4000)]
+    marked = TOP + "Content-Type: text/html; charset=utf-8\n\n" + "\n".join(rows) + "[[pixel]]\n"
+    data = sent(marked)
+    assert len(data) > 4 * 65535
+    arrived = circle.send(ADA, "large@reader.test", data, options=["BODY=8BITMIME"])
+    match = expected(marked).fullmatch(arrived.delivery.untraced)
+    assert match and len(arrived.links) == len(set(arrived.links)) == len(rows)
+    sound(arrived.delivery.untraced)
+    for n in (0, 1, 777, 3999):
+        assert circle.hit(arrived.links[n])[1]["Location"] == f"https://k.test/{n}?a=1&b={'x' * (n % 7)}"
+
+
 def test_text_alone(circle):
     """Without HTML there is nothing to track, and none is made."""
     data = sent(TOP + "Content-Type: text/plain; charset=utf-8\n\nGo to https://kitchen.test/course!\n")
@@ -392,6 +407,22 @@ def test_tracked_once(circle):
     head = f"From: {ADA}\nDate: {DATE}\nMessage-ID: <f@kitchen.test>\nContent-Type: message/rfc822\n\n"
     attached = crlf(head) + first.delivery.untraced
     assert circle.send(ADA, "attached@reader.test", attached).delivery.untraced == attached
+
+
+def test_queued_anew(circle):
+    """postsuper -r hands a message that waits to Postfix once more."""
+    address = "requeued@reader.test"
+    circle.sink.data_reply = "451 4.3.0 busy"
+    queue_id = circle.submit(ADA, address, html_mail(ADA, address, LINK, headers="X-Tidings-List: course\n"))
+    wait_until(lambda: f"{queue_id}: to=<{address}>" in circle.postfix.log(), 10, "the message waits")
+    circle.postfix.run("postsuper", "-r", queue_id)
+    wait_until(lambda: f"orig_id={queue_id}" in circle.postfix.log(), 10, "it is queued anew")
+    circle.sink.data_reply = None
+    circle.postfix.flush()
+    arrived = Arrived(circle.sink.wait_to(address, timeout=30)[0])
+    assert len(arrived.links) == 1 and arrived.pixel
+    assert len(arrived.message.get_all("List-Unsubscribe")) == 1
+    assert circle.hit(arrived.links[0])[1]["Location"] == "https://k.test/"
 
 
 def test_several_recipients(circle):

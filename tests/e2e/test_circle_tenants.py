@@ -178,6 +178,30 @@ def test_tokens_are_apart(circle):
     assert circle.hit(link, headers={"Host": link.split("/")[2].upper()})[0] == 302
 
 
+def test_modes(circle):
+    """Each tenant is measured as it was said, and what is not measured (any more) is
+    answered and not recorded."""
+    for mode in ("none", "aggregate", "clicks", "all"):
+        circle.tenant(mode, f"{mode}.test", track=mode, lists=["news"])
+        circle.ctl("contact", "add", mode, "m@reader.test")
+    arrived = {
+        mode: circle.send(f"a@{mode}.test", "m@reader.test", html_mail(f"a@{mode}.test", "m@reader.test", LINK))
+        for mode in ("none", "aggregate", "clicks", "all")
+    }
+    got = {mode: (len(mail.links), len(mail.pixels)) for mode, mail in arrived.items()}
+    assert got == {"none": (0, 0), "aggregate": (0, 0), "clicks": (1, 0), "all": (1, 1)}
+    circle.advance()
+    circle.ctl("tenant", "set", "all", "--track", "clicks")
+    circle.ctl("tenant", "set", "clicks", "--track", "none")
+    circle.published()
+    assert circle.hit(arrived["all"].pixel)[0] == 200
+    assert circle.hit(arrived["all"].links[0])[0] == circle.hit(arrived["clicks"].links[0])[0] == 302
+    circle.wait_timeline("all", "m@reader.test", "click")
+    circle.round()
+    assert circle.timeline("all", "m@reader.test", "open") == []
+    assert circle.timeline("clicks", "m@reader.test", "click") == []
+
+
 # ---- tidings(1) against the live system
 
 

@@ -36,7 +36,7 @@ bool store_mail_add(struct store *store, const struct store_mail *mail, GError *
                    mail->journey, mail->workflow, mail->step, mail->action, mail->reason, mail->links,
                    mail->sender, mail->recipient, mail->subject, mail->message_id, mail->queue_id) &&
          store_run(store, error, "INSERT INTO mail_hits VALUES(?, ?, ?, ?, ?, ?, 0, 0, 0, 0, 0)", "iiiiii",
-                   mail->tenant, mail->id, mail->at, mail->contact, mail->list, mail->journey);
+                   mail->id, mail->tenant, mail->at, mail->contact, mail->list, mail->journey);
 }
 
 bool store_mail_get(struct store *store, int64_t tenant, int64_t id, struct store_mail *mail, GError **error)
@@ -46,7 +46,7 @@ bool store_mail_get(struct store *store, int64_t tenant, int64_t id, struct stor
       "SELECT id, m.tenant, m.at, m.contact, m.list, m.journey, workflow, step, action, reason, links, "
       "sender,"
       " recipient, subject, message_id, queue_id, opens, clicks, machine, opened_at, clicked_at FROM mail m"
-      " JOIN mail_hits h ON h.tenant = m.tenant AND h.mail = m.id WHERE m.tenant = ? AND m.id = ?",
+      " JOIN mail_hits h ON h.mail = m.id WHERE m.tenant = ? AND m.id = ?",
       "ii", tenant, id);
   if (!store_one(stmt, "mail", error)) return false;
   *mail = (struct store_mail){
@@ -80,8 +80,8 @@ bool store_mail_hits(struct store *store, int64_t tenant, int64_t id, struct sto
 {
   struct db_stmt *stmt = store_query(store,
                                      "SELECT at, contact, list, journey, opened_at, clicked_at FROM mail_hits"
-                                     " WHERE tenant = ? AND mail = ?",
-                                     "ii", tenant, id);
+                                     " WHERE mail = ? AND tenant = ?",
+                                     "ii", id, tenant);
   if (!store_one(stmt, "mail", error)) return false;
   *mail = (struct store_mail){
       .id = id,
@@ -104,9 +104,9 @@ bool store_mail_hit(struct store *store, const struct store_mail *mail, bool cli
   int64_t opened = *first && !click ? at : mail->opened_at, clicked = *first && click ? at : mail->clicked_at;
   return store_run(store, error,
                    "UPDATE mail_hits SET opens = opens + ?, clicks = clicks + ?, machine = machine + ?,"
-                   " opened_at = ?, clicked_at = ? WHERE tenant = ? AND mail = ?",
+                   " opened_at = ?, clicked_at = ? WHERE mail = ? AND tenant = ?",
                    "iiiiiii", (int64_t)(!machine && !click), (int64_t)(!machine && click), (int64_t)machine,
-                   opened, clicked, mail->tenant, mail->id);
+                   opened, clicked, mail->id, mail->tenant);
 }
 
 bool store_event_add(struct store *store, int64_t tenant, const struct store_event *event, GError **error)

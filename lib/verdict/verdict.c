@@ -5,7 +5,6 @@
 #include "verdict/verdict.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include <glib.h>
 
@@ -34,13 +33,20 @@ static const struct {
 #undef AGENT
 };
 
-/* The reason that the user agent alone gives. */
+/* The reason that the user agent alone gives. Who hides beyond the first
+ * AGENT_MAX bytes is not looked for. */
 static const char *agent_reason(const char *user_agent)
 {
+  enum { AGENT_MAX = 512 };
+  char lower[AGENT_MAX + 1];
   if (!user_agent || !*user_agent) return "no-agent";
+  size_t length = strnlen(user_agent, AGENT_MAX);
+  for (size_t i = 0; i < length; i++)
+    lower[i] = g_ascii_tolower(user_agent[i]);
+  lower[length] = '\0';
   for (size_t i = 0; i < G_N_ELEMENTS(agents); i++) {
     bool matches = agents[i].how == EQUAL ? strcmp(user_agent, agents[i].text) == 0
-                                          : strcasestr(user_agent, agents[i].text) != NULL;
+                                          : strstr(lower, agents[i].text) != NULL;
     if (matches) return agents[i].reason;
   }
   return "none";

@@ -24,3 +24,8 @@ EXTRA_DIST += tests/bench/milter.py
 check_PROGRAMS += tests/bench/noop-milter
 tests_bench_noop_milter_SOURCES = tests/bench/noop-milter.c
 tests_bench_noop_milter_LDADD = $(MILTER_LIBS)
+
+UNIT_TESTS += tests/unit/milter-tenant
+check_PROGRAMS += tests/unit/milter-tenant
+tests_unit_milter_tenant_SOURCES = tests/unit/milter/tenant.c milter/tenant.c
+tests_unit_milter_tenant_LDADD = $(TEST_LIBS)

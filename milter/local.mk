@@ -14,6 +14,13 @@ EXTRA_DIST += milter/tidings-milter.8.in
 milter/tidings-milter.8: lib/conf/tables milter/tidings-milter.8.in lib/rewrite/reasons.def
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(TABLES) $(srcdir)/milter/tidings-milter.8.in $(TABLE_VALUES) >$@.new && mv $@.new $@
 
+# The milter that lets the MTA accept too early.
+check_PROGRAMS += tests/e2e/milter-ack-early
+tests_e2e_milter_ack_early_SOURCES = $(milter_tidings_milter_SOURCES) tests/e2e/milter-ack-early.c
+tests_e2e_milter_ack_early_LDADD = $(milter_tidings_milter_LDADD)
+tests_e2e_milter_ack_early_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=journal_append
+check-e2e: tests/e2e/milter-ack-early
+
 check_PROGRAMS += tests/e2e/publish
 tests_e2e_publish_SOURCES = tests/e2e/publish.c
 tests_e2e_publish_LDADD = $(TEST_LIBS)

@@ -22,3 +22,10 @@ tests_unit_policyd_timers_LDADD = policyd/libpolicyd.a $(TEST_LIBS)
 BENCHES += tests/bench/policyd
 tests_bench_policyd_SOURCES = tests/bench/policyd.c
 tests_bench_policyd_LDADD = policyd/libpolicyd.a $(PROGRAM_LIBS)
+
+# For the end-to-end tests: the policyd that does not wait for the disk.
+check_PROGRAMS += tests/e2e/policyd-ack-early
+tests_e2e_policyd_ack_early_SOURCES = policyd/main.c tests/e2e/policyd-ack-early.c
+tests_e2e_policyd_ack_early_LDADD = $(policyd_tidings_policyd_LDADD)
+tests_e2e_policyd_ack_early_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=db_open
+check-e2e: tests/e2e/policyd-ack-early

@@ -13,6 +13,7 @@ import email
 import email.policy
 import http.client
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -98,7 +99,7 @@ def html_of(delivery):
 
 
 def show_and_run(tidings, *words):
-    say("   $ tidings " + " ".join(f"'{w}'" if " " in w else w for w in words))
+    say("   $ tidings " + shlex.join(words))
     text = tidings.ctl(*words)
     for line in text.rstrip().splitlines():
         say("     " + line)

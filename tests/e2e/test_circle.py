@@ -5,6 +5,7 @@ what was sent, and what cannot be understood is not touched at all."""
 import base64
 import email
 import email.policy
+import quopri
 import re
 from datetime import timedelta
 
@@ -252,6 +253,20 @@ def test_large(circle):
     sound(arrived.delivery.untraced)
     for n in (0, 1, 777, 3999):
         assert circle.hit(arrived.links[n])[1]["Location"] == f"https://k.test/{n}?a=1&b={'x' * (n % 7)}"
+
+
+def test_long_line(circle):
+    """A line that a tracked link would make too long for mail: the part becomes
+    quoted-printable, and is otherwise what it was."""
+    marked = f'<p>{"word " * 185}<a href="[[https://k.test/long]]">Blåbær</a></p>[[pixel]]\n'
+    field = "Content-Transfer-Encoding: 8bit\n"
+    data = sent(TOP + "Content-Type: text/html; charset=utf-8\n" + field + "\n" + marked)
+    after = circle.send(ADA, "line@reader.test", data, options=["BODY=8BITMIME"]).delivery.untraced
+    sound(after)
+    head, body = head_and_body(after)
+    assert head.replace(b"quoted-printable", b"8bit") == head_and_body(data)[0] and b"quoted-printable" in head
+    assert max(map(len, body.split(b"\r\n"))) <= 76
+    assert expected(marked).fullmatch(quopri.decodestring(body))
 
 
 def test_text_alone(circle):

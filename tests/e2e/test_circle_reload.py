@@ -17,16 +17,25 @@ from postfix import submit, wait_until
 NEWS = "news@shop.test"
 LINK = '<p><a href="https://k.test/?a=1&amp;b=2#c">x</a></p>'
 
+HELLO = """\
+    workflow: hello
+    from: news@shop.test
+    trigger: {event: hello}
+    steps:
+      - send: hello.eml
+    """
+
 
 @pytest.fixture(scope="module")
 def circle(workdir):
     with running(workdir) as circle:
         circle.tenant("shop", "shop.test", lists=["news"])
+        circle.workflow("shop", HELLO, hello="Subject: Hello\n\nHello.\n")
         yield circle
 
 
 def mail(to):
-    return html_mail(NEWS, to, LINK, headers="X-Tidings-List: news\n")
+    return html_mail(NEWS, to, LINK, "News", "X-Tidings-List: news\n")
 
 
 def reload(circle):
@@ -129,7 +138,7 @@ class Load(threading.Thread):
 
 def test_under_load(circle):
     """Reloads under load: each message arrives once and tracked, each hit is answered and
-    counted once."""
+    counted once, each event starts its workflow, whose mail arrives once."""
     circle.ctl("contact", "add", "shop", "hits@reader.test")
     target = circle.send(NEWS, "hits@reader.test", mail("hits@reader.test"))
     circle.advance()
@@ -142,24 +151,29 @@ def test_under_load(circle):
         status, headers, _ = circle.hit(target.links[0])
         assert (status, headers["Location"]) == (302, "https://k.test/?a=1&b=2#c")
 
-    loads = [Load(send), Load(click)]
+    def happen(n):
+        circle.ctl("event", "send", "shop", f"event{n}@reader.test", "hello")
+
+    loads = [Load(send), Load(click), Load(happen)]
     for load in loads:
         load.start()
     for n in range(8):
         seen = [load.done for load in loads]
         reload(circle)
         wait_until(lambda: all(l.done > s or l.error for l, s in zip(loads, seen)), 20, "work goes on")
-    sent, clicks = (load.stop() for load in loads)
-    assert sent >= 8 and clicks >= 8
-    circle.sink.wait_for(sent, 60)
+    sent, clicks, events = (load.stop() for load in loads)
+    assert sent >= 8 and clicks >= 8 and events >= 8
+    circle.sink.wait_for(sent + events, 60)
     circle.postfix.wait_empty()
     arrived = [Arrived(delivery) for delivery in circle.sink.mails]
-    assert sorted(m.delivery.recipients[0] for m in arrived) == sorted(f"load{n}@reader.test" for n in range(sent))
-    assert all(len(m.links) == 1 and m.pixel and m.unsubscribe for m in arrived)
+    people = [f"load{n}@reader.test" for n in range(sent)] + [f"event{n}@reader.test" for n in range(events)]
+    assert sorted(m.delivery.recipients[0] for m in arrived) == sorted(people)
+    assert all(len(m.links) == 1 and m.pixel and m.unsubscribe for m in arrived if m["Subject"] == "News")
     wait_until(lambda: circle.report("shop")["tenant"]["clicks"] >= clicks, 20, "the hits are counted")
-    mails = circle.report("shop")["tenant"]
-    assert mails["mails"] == mails["tracked"] == sent + 3
-    assert mails["clicks"] == clicks + 2
+    wait_until(lambda: circle.report("shop")["step:hello/step-1"]["sent"] == events, 20, "what was sent is counted")
+    sums = circle.report("shop")["tenant"]
+    assert sums["tracked"] == sent + 3 and sums["mails"] == sent + 3 + events
+    assert sums["clicks"] == clicks + 2
 
 
 def test_key_rotate(circle):

@@ -143,38 +143,46 @@ static bool host_of_url(const char *url, char plain[MAX_HOST + 1])
   return slashes && plain_host(slashes + 2, plain);
 }
 
-static void add_tenant(struct directory_view *view, struct db_stmt *row)
+/* The adders return false for a row that the writer cannot have written. */
+static bool add_tenant(struct directory_view *view, struct db_stmt *row)
 {
   char host[MAX_HOST + 1];
+  int64_t mode = db_int64(row, 3);
+  if (!db_text(row, 1) || !db_text(row, 2) || !db_text(row, 4)) return false;
+  if (mode < TRACK_NONE || mode > TRACK_ALL) return false;
   struct directory_tenant *tenant = g_new0(struct directory_tenant, 1);
   tenant->id = db_int64(row, 0);
   tenant->name = keep(view, db_text(row, 1));
   tenant->title = keep(view, db_text(row, 2));
-  tenant->track = (enum track_mode)db_int64(row, 3);
+  tenant->track = (enum track_mode)mode;
   tenant->url = keep(view, db_text(row, 4));
   g_hash_table_replace(view->tenants, &tenant->id, tenant);
   if (host_of_url(tenant->url, host)) g_hash_table_add(view->hosts, (void *)keep(view, host));
+  return true;
 }
 
-static void add_name(struct directory_view *view, GHashTable *names, struct db_stmt *row)
+static bool add_name(struct directory_view *view, GHashTable *names, struct db_stmt *row)
 {
   int64_t id = db_int64(row, 1);
   struct directory_tenant *tenant = g_hash_table_lookup(view->tenants, &id);
+  if (!db_text(row, 0)) return false;
   if (tenant) g_hash_table_insert(names, (void *)keep(view, db_text(row, 0)), tenant);
+  return true;
 }
 
-static void add_user(struct directory_view *view, struct db_stmt *row)
+static bool add_user(struct directory_view *view, struct db_stmt *row)
 {
-  add_name(view, view->users, row);
+  return add_name(view, view->users, row);
 }
 
-static void add_domain(struct directory_view *view, struct db_stmt *row)
+static bool add_domain(struct directory_view *view, struct db_stmt *row)
 {
-  add_name(view, view->domains, row);
+  return add_name(view, view->domains, row);
 }
 
-static void add_list(struct directory_view *view, struct db_stmt *row)
+static bool add_list(struct directory_view *view, struct db_stmt *row)
 {
+  if (!db_text(row, 2) || !db_text(row, 3)) return false;
   struct directory_list *list = g_new0(struct directory_list, 1);
   list->id = db_int64(row, 0);
   list->tenant = db_int64(row, 1);
@@ -183,17 +191,22 @@ static void add_list(struct directory_view *view, struct db_stmt *row)
   list->sender = keep(view, db_text(row, 4));
   list->unsubscribe = db_int64(row, 5) != 0;
   g_hash_table_insert(view->lists, tenant_and(list->tenant, list->name), list);
-  if (!list->sender) return;
+  if (!list->sender) return true;
   g_autofree char *sender = g_ascii_strdown(list->sender, -1);
   g_hash_table_insert(view->senders, tenant_and(list->tenant, sender), list);
+  return true;
 }
 
 static bool load_rows(struct directory_view *view, struct db_stmt *rows,
-                      void (*add)(struct directory_view *, struct db_stmt *), GError **error)
+                      bool (*add)(struct directory_view *, struct db_stmt *), GError **error)
 {
   enum db_result result;
-  while ((result = db_step(rows, error)) == DB_ROW)
-    add(view, rows);
+  while ((result = db_step(rows, error)) == DB_ROW) {
+    if (add(view, rows)) continue;
+    db_reset(rows);
+    g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the directory has a row that makes no sense");
+    return false;
+  }
   return result == DB_DONE;
 }
 
@@ -438,6 +451,11 @@ static void ask_delta(struct directory_view *view, const struct directory_change
     const struct directory_change *change = g_hash_table_lookup(view->changes, &scopes[i]);
     if (change) suppressed[i] = change->suppressed;
   }
+}
+
+bool directory_is_broken(struct directory_view *view)
+{
+  return g_atomic_int_get(&view->broken);
 }
 
 bool directory_suppressed(struct directory_view *view, int64_t tenant, int64_t list, const char *address)

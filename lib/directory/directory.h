@@ -73,6 +73,9 @@ const struct directory_list *directory_list_by_sender(struct directory_view *vie
  * the view is stale from then on: refuse for now (4xx), not for good. */
 bool directory_suppressed(struct directory_view *view, int64_t tenant, int64_t list, const char *address);
 
+/* Has a look-up in VIEW failed, so that "suppressed" may mean "not known"? */
+bool directory_is_broken(struct directory_view *view);
+
 /* The suppression key of an address: SHA-256 of the address, domain (and local
  * part) lower-cased, truncated to 16 bytes. */
 void directory_address_key(const char *address, uint8_t key[16]);

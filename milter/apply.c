@@ -68,6 +68,7 @@ static sfsistat refuse(SMFICTX *context, const char *sentence)
 sfsistat apply_verdict(SMFICTX *context, struct engine *engine, const struct engine_mail *mail,
                        const GPtrArray *arguments, bool leading, struct engine_verdict *verdict)
 {
+  if (verdict->put_off) return SMFIS_TEMPFAIL;
   if (verdict->refusal) return refuse(context, verdict->refusal);
   struct rewrite_result *result = verdict->result;
   g_autofree char *message = NULL;

@@ -58,14 +58,42 @@ bool engine_open(struct engine *engine, const struct conf *conf, const struct cl
 {
   *engine = (struct engine){.conf = conf, .clock = clock, .log = log};
   g_mutex_init(&engine->lock);
+  g_mutex_init(&engine->opening);
   engine->directory = directory_open(conf->policyd_directory, error);
   return engine->directory && engine_reload(engine, error);
 }
 
+/* `opening` is held. */
+static bool open_journal(struct engine *engine, GError **error)
+{
+  if (g_atomic_pointer_get(&engine->journal)) return true;
+  struct journal *journal =
+      journal_open(engine->journal_dir, (uint8_t)engine->conf->node, engine->producer, error);
+  engine->try_at = g_get_monotonic_time() + G_USEC_PER_SEC;
+  g_atomic_pointer_set(&engine->journal, journal);
+  return journal != NULL;
+}
+
 bool engine_open_journal(struct engine *engine, const char *dir, enum id_producer producer, GError **error)
 {
-  engine->journal = journal_open(dir, (uint8_t)engine->conf->node, producer, error);
-  return engine->journal != NULL;
+  g_mutex_lock(&engine->opening);
+  engine->journal_dir = dir;
+  engine->producer = producer;
+  bool good = open_journal(engine, error);
+  g_mutex_unlock(&engine->opening);
+  return good;
+}
+
+/* The journal, or NULL. One thread tries to open it, the others go on without. */
+static struct journal *journal_of(struct engine *engine)
+{
+  struct journal *journal = g_atomic_pointer_get(&engine->journal);
+  if (journal || !g_mutex_trylock(&engine->opening)) return journal;
+  g_autoptr(GError) error = NULL;
+  if (engine->journal_dir && g_get_monotonic_time() >= engine->try_at && !open_journal(engine, &error))
+    log_event(engine->log, LOG_EVENT_JOURNAL_FAILED, NULL, "reason=%s", LOG_VALUE(error->message));
+  g_mutex_unlock(&engine->opening);
+  return g_atomic_pointer_get(&engine->journal);
 }
 
 void engine_close(struct engine *engine)
@@ -74,6 +102,7 @@ void engine_close(struct engine *engine)
   if (engine->directory) directory_close(engine->directory);
   keys_release(engine->keys);
   g_mutex_clear(&engine->lock);
+  g_mutex_clear(&engine->opening);
 }
 
 /* ---- one message ---- */
@@ -85,6 +114,7 @@ struct decision {
   struct directory_view *view;
   bool stale; /* the directory could not be read anew */
   struct engine_keys *keys;
+  struct journal *journal; /* NULL: not open */
   struct rewrite_control control;
   struct rewrite_marker marker;
   bool own, trusted;
@@ -122,13 +152,13 @@ static bool is_suppressed(const struct decision *d, const char *address)
 static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, json_t *data, GError **error)
 {
   struct engine *engine = d->engine;
-  if (!engine->journal) {
+  if (!d->journal) {
     json_decref(data);
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the journal is not open");
     return false;
   }
   struct event event = {
-      .id = kind == EVENT_MAIL ? mail : journal_next_id(engine->journal, d->now),
+      .id = kind == EVENT_MAIL ? mail : journal_next_id(d->journal, d->now),
       .at = d->now,
       .kind = kind,
       .tenant = d->tenant->id,
@@ -136,7 +166,7 @@ static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, 
       .data = json_dumps(data, JSON_COMPACT),
   };
   json_decref(data);
-  bool ok = journal_append(engine->journal, &event, error);
+  bool ok = journal_append(d->journal, &event, error);
   event_clear(&event);
   if (!ok) metrics_add(&engine->metrics, METRIC_MILTER_LOST, 1);
   return ok;
@@ -183,6 +213,12 @@ static void check_recipients(struct decision *d)
   }
   if (d->recipients != 1) d->recipient = NULL;
   if (d->verdict->remove->len == 0) return;
+  /* Not even an answer that the directory cannot give may cost anybody a mail. */
+  if (directory_is_broken(d->view)) {
+    g_array_set_size(d->verdict->remove, 0);
+    d->verdict->put_off = !d->mail->one_copy;
+    return;
+  }
   for (guint i = 0; i < d->verdict->remove->len; i++)
     note_suppressed(d, all->pdata[g_array_index(d->verdict->remove, size_t, i)]);
   if (d->recipients == 0) d->verdict->refusal = refusal_sentence(d, all->pdata[0]);
@@ -325,6 +361,7 @@ static bool is_recorded(const struct decision *d)
 static void record(struct decision *d)
 {
   g_autoptr(GError) error = NULL;
+  if (d->verdict->put_off) return; /* it comes again */
   if (!is_recorded(d) || write_event(d, EVENT_MAIL, d->id, mail_json(d), &error)) return;
   log_event(d->engine->log, LOG_EVENT_JOURNAL_FAILED, d->mail->queue_id, "reason=%s",
             LOG_VALUE(error->message));
@@ -337,7 +374,11 @@ static void log_decision(struct decision *d)
   const struct rewrite_result *result = d->verdict->result;
   const char *qid = d->mail->queue_id;
   const char *tenant = d->tenant ? d->tenant->name : "-";
-  if (d->verdict->refusal) {
+  if (d->verdict->put_off) {
+    metrics_add(&engine->metrics, METRIC_MILTER_PUT_OFF, 1);
+    log_event(engine->log, LOG_EVENT_PUT_OFF, qid, "reason=%s",
+              LOG_VALUE("the directory cannot be read, so suppressions are not known"));
+  } else if (d->verdict->refusal) {
     metrics_add(&engine->metrics, METRIC_MILTER_REFUSED, 1);
     log_event(engine->log, LOG_EVENT_REFUSED, qid, "tenant=%s reason=%s", tenant,
               rewrite_reason_code(REWRITE_REASON_SUPPRESSED));
@@ -352,6 +393,15 @@ static void log_decision(struct decision *d)
   }
 }
 
+/* Says it once each time that it begins. */
+static void note_stale(struct engine *engine, bool stale)
+{
+  if (g_atomic_int_get(&engine->stale) == stale) return;
+  if (g_atomic_int_compare_and_exchange(&engine->stale, !stale, stale) && stale)
+    log_event(engine->log, LOG_EVENT_DIRECTORY_STALE, NULL, "directory=%s",
+              LOG_VALUE(engine->conf->policyd_directory));
+}
+
 void engine_decide(struct engine *engine, const struct engine_mail *mail, struct engine_verdict *verdict)
 {
   struct decision d = {.engine = engine, .mail = mail, .verdict = verdict, .now = clock_now(engine->clock)};
@@ -359,7 +409,9 @@ void engine_decide(struct engine *engine, const struct engine_mail *mail, struct
   d.view = directory_acquire(engine->directory, &d.stale);
   d.keys = keys_acquire(engine);
   find_owner(&d);
-  if (engine->journal && d.tenant) d.id = journal_next_id(engine->journal, d.now);
+  note_stale(engine, d.stale);
+  if (d.tenant) d.journal = journal_of(engine);
+  if (d.journal) d.id = journal_next_id(d.journal, d.now);
   check_recipients(&d);
   if (mail->one_copy) g_clear_pointer(&verdict->refusal, g_free);
   run_rewrite(&d);

@@ -24,16 +24,22 @@ struct engine {
   const struct clock *clock;
   struct log *log;
   struct directory *directory;
-  struct journal *journal; /* NULL: cannot be written; every mail passes unchanged */
+  struct journal *journal; /* atomic; NULL: not open, every mail passes unchanged */
   struct metrics metrics;
   /* Own: */
   GMutex lock;
   struct engine_keys *keys;
+  GMutex opening; /* over what follows, and over setting `journal` */
+  const char *journal_dir;
+  enum id_producer producer;
+  int64_t try_at; /* monotonic: when a journal that is not open is tried again */
+  int stale;      /* atomic: the directory could not be read anew, and the log says so */
 };
 
 /* Opens directory and keys; the journal is opened by engine_open_journal(), as
  * the user that the program becomes. LOG and CLOCK are borrowed. Errors: those of
- * directory_open(); keys that cannot be read are an error too. */
+ * directory_open(); keys that cannot be read are an error too. A journal that
+ * cannot be opened is tried again once a second, when there is mail. */
 bool engine_open(struct engine *engine, const struct conf *conf, const struct clock *clock, struct log *log,
                  GError **error);
 bool engine_open_journal(struct engine *engine, const char *dir, enum id_producer producer, GError **error);
@@ -63,6 +69,7 @@ struct engine_mail {
 struct engine_verdict {
   struct rewrite_result *result; /* what to change */
   char *refusal;                 /* not NULL: refuse the message, with this sentence */
+  bool put_off;                  /* whether it may go cannot be known now: try again (4xx) */
   GArray *remove;                /* size_t: indices of the recipients to be taken away, ascending */
 };
 

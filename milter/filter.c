@@ -39,16 +39,19 @@ static bool read_options(struct options *o, int argc, char **argv, GError **erro
   const GOptionEntry entries[] = {
       {"config", 'c', 0, G_OPTION_ARG_FILENAME, &o->file, "Read FILE instead of " CONF_FILE, "FILE"},
       {"tenant", 't', 0, G_OPTION_ARG_STRING, &o->tenant, "The mail is of the tenant NAME", "NAME"},
-      {"recipient", 'r', 0, G_OPTION_ARG_STRING_ARRAY, &o->recipients, "A recipient of the envelope", "ADDRESS"},
+      {"recipient", 'r', 0, G_OPTION_ARG_STRING_ARRAY, &o->recipients, "A recipient of the envelope",
+       "ADDRESS"},
       {"sender", 'f', 0, G_OPTION_ARG_STRING, &o->sender, "The sender of the envelope", "ADDRESS"},
       {"list", 'l', 0, G_OPTION_ARG_STRING, &o->list, "The mail is of the list NAME", "NAME"},
-      {"user", 'u', 0, G_OPTION_ARG_STRING, &o->user, "The user who authenticated to the mail server", "USER"},
+      {"user", 'u', 0, G_OPTION_ARG_STRING, &o->user, "The user who authenticated to the mail server",
+       "USER"},
       {"clock", 0, 0, G_OPTION_ARG_FILENAME, &o->clock, "Follow the clock file FILE (for tests)", "FILE"},
       {"version", 'V', 0, G_OPTION_ARG_NONE, &o->version, "Print the version and end", NULL},
       {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
   };
   g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-  g_option_context_set_summary(context, "Rewrites a message from stdin to stdout so that it can be followed.");
+  g_option_context_set_summary(context,
+                               "Rewrites a message from stdin to stdout so that it can be followed.");
   g_option_context_set_description(context, "See tidings-filter(1) and tidings.conf(5).");
   g_option_context_add_main_entries(context, entries, NULL);
   if (!g_option_context_parse(context, &argc, &argv, error)) return false;
@@ -118,13 +121,17 @@ static int pass(struct filter *f)
 
 /* ---- rewriting ---- */
 
-/* Other filters have the journal for a moment each. */
-static bool open_journal(struct filter *f, GError **error)
+/* Other filters have the journal for a moment each. Without it the message is not
+ * tracked, but our control fields are still taken out. */
+static void open_journal(struct filter *f)
 {
   for (int i = 0;; i++) {
-    g_clear_error(error);
-    if (engine_open_journal(&f->engine, f->conf->filter_journal, ID_FILTER, error)) return true;
-    if (i == JOURNAL_TRIES || !g_error_matches(*error, TIDINGS_ERROR, TIDINGS_ERROR_TEMP)) return false;
+    g_autoptr(GError) error = NULL;
+    if (engine_open_journal(&f->engine, f->conf->filter_journal, ID_FILTER, &error)) return;
+    if (i == JOURNAL_TRIES || !g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_TEMP)) {
+      log_event(f->log, LOG_EVENT_JOURNAL_FAILED, NULL, "reason=%s", LOG_VALUE(error->message));
+      return;
+    }
     g_usleep(JOURNAL_PAUSE);
   }
 }
@@ -135,7 +142,9 @@ static bool prepare(struct filter *f, GError **error)
   if (!f->clock) return false;
   f->log = log_open(f->conf->log, "tidings-filter", f->clock, NULL);
   if (!f->log) f->log = log_open("stderr", "tidings-filter", f->clock, error);
-  return f->log && engine_open(&f->engine, f->conf, f->clock, f->log, error) && open_journal(f, error);
+  if (!f->log || !engine_open(&f->engine, f->conf, f->clock, f->log, error)) return false;
+  open_journal(f);
+  return true;
 }
 
 static bool find_tenant(struct filter *f, int64_t *id, GError **error)

@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <libmilter/mfapi.h>
@@ -54,14 +56,36 @@ static bool open_to_mta(const struct conf *conf, const char *path, GError **erro
   return true;
 }
 
+/* libmilter would take the path from another milter that lives, and says little
+ * of one that is too long. */
+static bool check_socket(const char *path, GError **error)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (g_strlcpy(address.sun_path, path, sizeof address.sun_path) >= sizeof address.sun_path) {
+    g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT,
+                "milter.socket: %s: a socket's path has at most %zu bytes", path,
+                sizeof address.sun_path - 1);
+    return false;
+  }
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  bool alive = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+  if (fd >= 0) close(fd);
+  if (alive)
+    g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_TEMP, "%s: another milter serves it; stop it first",
+                path);
+  return !alive;
+}
+
 /* Binds the socket; one left by a process that was killed is removed. */
 static bool open_socket(const struct conf *conf, GError **error)
 {
+  bool local = g_str_has_prefix(conf->milter_socket, "unix:");
+  const char *path = local ? conf->milter_socket + strlen("unix:") : conf->milter_socket;
+  if (local && !check_socket(path, error)) return false;
   if (smfi_setconn(conf->milter_socket) != MI_SUCCESS || smfi_setbacklog(BACKLOG) != MI_SUCCESS ||
       smfi_opensocket(true) != MI_SUCCESS)
-    return fail(error, "cannot listen", conf->milter_socket);
-  if (!g_str_has_prefix(conf->milter_socket, "unix:")) return true;
-  return open_to_mta(conf, conf->milter_socket + strlen("unix:"), error);
+    return fail(error, "cannot listen", path);
+  return !local || open_to_mta(conf, path, error);
 }
 
 /* A journal that cannot be written stops no mail: it passes unchanged. Another
@@ -83,8 +107,8 @@ static void reload(struct server *server)
 {
   g_autoptr(GError) error = NULL;
   struct log *log = server->proc->log;
-  bool good = log_reopen(log, &error) && engine_reload(&server->engine, &error) &&
-              (server->engine.journal || open_journal(server, &error));
+  bool good =
+      log_reopen(log, &error) && engine_reload(&server->engine, &error) && open_journal(server, &error);
   if (good)
     log_event(log, LOG_EVENT_RELOADED, NULL, "%s", "");
   else
@@ -138,7 +162,8 @@ static bool prepare(struct server *server, GError **error)
     return false;
   }
   return open_socket(proc->conf, error) &&
-         engine_open(&server->engine, proc->conf, proc->clock, proc->log, error) && proc_drop(proc, error) &&
+         /* As the user that reads them later: what root alone can read would never be seen anew. */
+         proc_drop(proc, error) && engine_open(&server->engine, proc->conf, proc->clock, proc->log, error) &&
          open_journal(server, error) && start_reloader(server, error);
 }
 

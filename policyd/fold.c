@@ -5,6 +5,9 @@
  * round therefore reads the tracker's journal first and folds it last, when all
  * mails that were there by then have been folded.
  *
+ * A journal that cannot be read does not stop the others; but hits wait for mails
+ * that are still to come.
+ *
  * A foreign event that makes no sense (an unknown tenant, data that is no JSON)
  * is counted and passed over: it must not stop those behind it. */
 
@@ -439,34 +442,58 @@ static bool fold_batch(struct fold *fold, struct source *source, const struct jo
   return true;
 }
 
-/* Reads and folds what SOURCE has, a batch; *READ how much. */
-static bool fold_source(struct fold *fold, struct source *source, guint *read, GError **error)
+/* Reads what SOURCE has after POSITION. The first fault of a round is kept in
+ * *FIRST: the others go on. */
+static bool read_source(const struct source *source, struct journal_position *position, GArray *events,
+                        GError **first)
 {
-  struct journal_position position = source->position;
-  g_array_set_size(fold->events, 0);
-  if (!journal_read(source->reader, &position, BATCH, fold->events, error)) return false;
-  *read = fold->events->len;
-  return *read == 0 || fold_batch(fold, source, &position, error);
+  g_autoptr(GError) fault = NULL;
+  if (journal_read(source->reader, position, BATCH, events, &fault)) return true;
+  if (!*first) *first = g_steal_pointer(&fault);
+  return false;
+}
+
+/* Folds all that SOURCE has. *HOLD becomes true if mails of it may still come.
+ * False: state could not be written. */
+static bool fold_mails(struct fold *fold, struct source *source, bool *hold, GError **first, GError **error)
+{
+  for (;;) {
+    struct journal_position position = source->position;
+    g_array_set_size(fold->events, 0);
+    if (!read_source(source, &position, fold->events, first)) {
+      if (!journal_reader_is_damaged(source->reader)) *hold = true;
+      return true;
+    }
+    if (fold->events->len == 0) return true;
+    if (!fold_batch(fold, source, &position, error)) return false;
+  }
+}
+
+static bool fold_hits(struct fold *fold, GArray *hits, const struct journal_position *position,
+                      GError **error)
+{
+  GArray *own = fold->events;
+  fold->events = hits;
+  bool done = fold_batch(fold, &fold->tracker, position, error);
+  fold->events = own;
+  return done;
 }
 
 bool fold_round(struct fold *fold, bool *more, GError **error)
 {
-  *more = false;
   struct journal_position position = fold->tracker.position;
   g_autoptr(GArray) hits = g_array_new(FALSE, TRUE, sizeof(struct event));
   g_array_set_clear_func(hits, (GDestroyNotify)event_clear);
-  if (!journal_read(fold->tracker.reader, &position, BATCH, hits, error)) return false;
-  for (size_t i = 0; i < G_N_ELEMENTS(fold->mails); i++) {
-    guint read;
-    do {
-      if (!fold_source(fold, &fold->mails[i], &read, error)) return false;
-    } while (read > 0);
+  g_autoptr(GError) first = NULL;
+  bool hold = !read_source(&fold->tracker, &position, hits, &first);
+  *more = false;
+  for (size_t i = 0; i < G_N_ELEMENTS(fold->mails); i++)
+    if (!fold_mails(fold, &fold->mails[i], &hold, &first, error)) return false;
+  if (hits->len > 0 && !hold) {
+    if (!fold_hits(fold, hits, &position, error)) return false;
+    *more = true;
   }
-  if (hits->len == 0) return true;
-  *more = true;
-  GArray *own = fold->events;
-  fold->events = hits;
-  bool done = fold_batch(fold, &fold->tracker, &position, error);
-  fold->events = own;
-  return done;
+  if (!first) return true;
+  g_propagate_error(error, g_steal_pointer(&first));
+  return false;
 }

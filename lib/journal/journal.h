@@ -68,10 +68,15 @@ void journal_reader_close(struct journal_reader *reader);
  * MAX events after *POSITION, in order, and moves *POSITION. None new: true and
  * nothing appended; what is appended is of one segment, so fewer than MAX does
  * not mean that no more are there. Errors: TEMP, SYS. A segment that cannot be
- * read is an error each time until it is mended or moved away; one that the
- * producer put aside is an error once, and then passed over. */
+ * read is an error each time until it is mended or moved away. One that the
+ * producer put aside is an error once, and then passed over; a damaged one with a
+ * newer one beside it is put aside here, with such an error. */
 bool journal_read(struct journal_reader *reader, struct journal_position *position, size_t max,
                   GArray *events, GError **error);
+
+/* Did the last read fail since the newest segment is damaged? What is behind the
+ * damage will not come. */
+bool journal_reader_is_damaged(const struct journal_reader *reader);
 
 /* Unlinks the segments below POSITION's, never the newest. Called after the fold
  * is committed. */

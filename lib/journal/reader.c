@@ -16,6 +16,7 @@ struct journal_reader {
   struct db *db;
   int64_t open;
   int64_t told; /* the highest segment put aside that was reported */
+  bool damaged; /* the last read failed on a damaged segment that is still in use */
 };
 
 struct journal_reader *journal_reader_open(const char *dir, GError **error)
@@ -44,8 +45,10 @@ static bool stand_on(struct journal_reader *reader, int64_t segment, GError **er
 {
   if (reader->db && reader->open == segment) return true;
   leave(reader);
-  reader->db = journal_segment_open(reader->dir, segment, DB_QUERY, NULL, error);
+  enum db_fault fault = DB_FAULT_NONE;
+  reader->db = journal_segment_open(reader->dir, segment, DB_QUERY, &fault, error);
   reader->open = segment;
+  reader->damaged = fault == DB_FAULT_CORRUPT;
   return reader->db != NULL;
 }
 
@@ -68,6 +71,7 @@ static bool read_rows(struct journal_reader *reader, struct journal_position *po
     g_array_append_val(events, event);
   }
   if (result == DB_DONE) return true;
+  reader->damaged = db_last_fault(reader->db) == DB_FAULT_CORRUPT;
   leave(reader);
   /* What came before the damage counts; the damage is met again next time. */
   if (events->len == before) return false;
@@ -112,6 +116,19 @@ static bool check_position(struct journal_reader *reader, const struct journal_s
   return false;
 }
 
+/* Nobody writes to a segment with a newer one beside it, so a damaged one is ours
+ * to put aside; the newest is left to its producer. Returns false, as the read does. */
+static bool give_up(struct journal_reader *reader, int64_t segment, bool complete, GError **error)
+{
+  if (!reader->damaged || !complete) return false;
+  if (!journal_segment_put_aside(reader->dir, segment, NULL)) return false;
+  reader->damaged = false;
+  reader->told = segment;
+  g_prefix_error(error, "put aside as %012lld.db.corrupt, its events that were not folded yet are left out: ",
+                 (long long)segment);
+  return false;
+}
+
 /* Reads on from *POSITION. *MORE: the segment is done with, and the position has
  * moved to the next one. */
 static bool read_segment(struct journal_reader *reader, const struct journal_segments *segments,
@@ -126,8 +143,9 @@ static bool read_segment(struct journal_reader *reader, const struct journal_seg
     return false;
   if (!here) return true;
   if (here != position->segment) *position = (struct journal_position){.segment = here};
-  if (!stand_on(reader, here, error) || !read_rows(reader, position, max, events, error)) return false;
   int64_t next = first_from(segments->good, here + 1);
+  if (!stand_on(reader, here, error) || !read_rows(reader, position, max, events, error))
+    return give_up(reader, here, next != 0, error);
   if (!next || events->len > before) return true;
   if (!report_aside(reader, segments, here, next, error)) return false;
   leave(reader);
@@ -140,6 +158,7 @@ bool journal_read(struct journal_reader *reader, struct journal_position *positi
                   GArray *events, GError **error)
 {
   bool good = true, more = true;
+  reader->damaged = false;
   while (good && more) {
     struct journal_segments segments;
     if (!journal_segments_list(reader->dir, &segments, error)) return false;
@@ -147,6 +166,11 @@ bool journal_read(struct journal_reader *reader, struct journal_position *positi
     journal_segments_release(&segments);
   }
   return good;
+}
+
+bool journal_reader_is_damaged(const struct journal_reader *reader)
+{
+  return reader->damaged;
 }
 
 bool journal_discard(struct journal_reader *reader, const struct journal_position *position, GError **error)

@@ -479,14 +479,28 @@ static void test_unreadable_older(void **state)
   struct journal_position position = {0};
   g_autoptr(GArray) events = events_new();
   assert_true(journal_read(reader, &position, 10, events, NULL));
-  for (int i = 0; i < 3; i++) {
-    g_autoptr(GError) error = NULL;
-    assert_false(journal_read(reader, &position, 10, events, &error));
-    assert_non_null(strstr(error->message, "000000000003.db"));
-  }
-  assert_int_equal(unlink(third), 0);
+  /* Put aside by the reader, said once, and then passed over. */
+  g_autoptr(GError) error = NULL;
+  assert_false(journal_read(reader, &position, 10, events, &error));
+  assert_non_null(strstr(error->message, "000000000003.db.corrupt"));
+  assert_false(journal_reader_is_damaged(reader));
+  assert_int_not_equal(access(third, F_OK), 0);
   drain(reader, &position, 10, events);
   assert_int_equal(events->len, 2);
+  /* The newest is its producer's. */
+  g_autofree char *fourth = file_in(dir, 4, "");
+  damage(fourth, 0);
+  struct journal_position again = {0};
+  struct journal_reader *fresh_reader = journal_reader_open(dir, NULL);
+  for (int i = 0; i < 3; i++) {
+    g_autoptr(GError) fault = NULL;
+    while (journal_read(fresh_reader, &again, 10, events, &fault))
+      continue;
+    assert_non_null(strstr(fault->message, i ? "000000000004.db" : "000000000003.db.corrupt"));
+  }
+  assert_true(journal_reader_is_damaged(fresh_reader));
+  assert_int_equal(access(fourth, F_OK), 0);
+  journal_reader_close(fresh_reader);
   journal_reader_close(reader);
   journal_close(journal);
 }

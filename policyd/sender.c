@@ -38,6 +38,7 @@ struct sender {
   struct policyd *policyd;
   struct submit *submit;
   int64_t next_job;
+  GArray *results;       /* of struct submit_result: taken, and not yet recorded */
   GHashTable *in_flight; /* int64_t * job id → struct store_send * */
   GHashTable *flying;    /* the same sends, by send_key() */
   GHashTable *doubts;    /* send_key() → int64_t * monotonic time since when it is in doubt */
@@ -89,6 +90,7 @@ struct sender *sender_new(struct policyd *policyd, GError **error)
   struct sender *sender = g_new0(struct sender, 1);
   sender->policyd = policyd;
   sender->submit = submit;
+  sender->results = g_array_new(FALSE, FALSE, sizeof(struct submit_result));
   sender->in_flight = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, send_free);
   sender->flying = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   sender->doubts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
@@ -393,9 +395,6 @@ static void count_send(struct policyd *policyd, const struct store_send *send, c
 static bool accepted(struct sender *sender, struct store_send *send, const char *reply, GError **error)
 {
   struct policyd *policyd = sender->policyd;
-  sender->figures.accepted++;
-  log_event(policyd->log, LOG_EVENT_SEND_ACCEPTED, NULL, "journey=%" PRIx64 " step=%s reply=%s",
-            send->journey, send->step, LOG_VALUE(reply));
   count_send(policyd, send, "sent");
   return note_event(policyd, send, EVENT_SENT, reply, error) &&
          end_send(policyd, send, SEND_ACCEPTED, FLOW_SENT, reply, error);
@@ -403,9 +402,6 @@ static bool accepted(struct sender *sender, struct store_send *send, const char 
 
 static bool refused(struct sender *sender, struct store_send *send, const char *reply, GError **error)
 {
-  sender->figures.refused++;
-  log_event(sender->policyd->log, LOG_EVENT_SEND_FAILED, NULL, "journey=%" PRIx64 " step=%s reason=%s",
-            send->journey, send->step, LOG_VALUE(reply));
   count_send(sender->policyd, send, "failed");
   return note_event(sender->policyd, send, EVENT_FAILED, reply, error) &&
          end_send(sender->policyd, send, SEND_REFUSED, FLOW_FAILED, reply, error);
@@ -419,6 +415,32 @@ static bool put_back(struct sender *sender, struct store_send *send, int64_t not
   g_free(send->reply);
   send->reply = g_strdup(reply);
   return store_send_update(sender->policyd->store, send, error);
+}
+
+/* Says what became of SEND, once it is recorded. */
+static void tell(struct sender *sender, const struct store_send *send, enum submit_outcome outcome,
+                 const char *reply)
+{
+  struct log *log = sender->policyd->log;
+  switch (outcome) {
+  case SUBMIT_ACCEPTED:
+    sender->figures.accepted++;
+    log_event(log, LOG_EVENT_SEND_ACCEPTED, NULL, "journey=%" PRIx64 " step=%s reply=%s", send->journey,
+              send->step, LOG_VALUE(reply));
+    break;
+  case SUBMIT_PERMANENT:
+    sender->figures.refused++;
+    log_event(log, LOG_EVENT_SEND_FAILED, NULL, "journey=%" PRIx64 " step=%s reason=%s", send->journey,
+              send->step, LOG_VALUE(reply));
+    break;
+  case SUBMIT_TEMPORARY:
+    sender->figures.deferred++;
+    log_event(log, LOG_EVENT_SEND_DEFERRED, NULL, "journey=%" PRIx64 " step=%s tries=%d reason=%s",
+              send->journey, send->step, send->tries, LOG_VALUE(reply));
+    break;
+  case SUBMIT_UNKNOWN:
+    break;
+  }
 }
 
 /* The store knows more than our copy: the milter's word may have come since. */
@@ -440,9 +462,6 @@ static bool take_result(struct sender *sender, const struct submit_result *resul
     fine = refused(sender, &send, result->reply, error);
     break;
   case SUBMIT_TEMPORARY:
-    sender->figures.deferred++;
-    log_event(policyd->log, LOG_EVENT_SEND_DEFERRED, NULL, "journey=%" PRIx64 " step=%s tries=%d reason=%s",
-              send.journey, send.step, send.tries, LOG_VALUE(result->reply));
     fine = put_back(sender, &send, policyd_now(policyd) + retry_after(send.tries), result->reply, error);
     break;
   case SUBMIT_UNKNOWN: /* stays handed: a doubt */
@@ -452,34 +471,36 @@ static bool take_result(struct sender *sender, const struct submit_result *resul
   return fine;
 }
 
-/* A job is no longer in flight. */
-static void land(struct sender *sender, int64_t job)
+/* The result is recorded: its job is no longer in flight. */
+static void land(struct sender *sender, const struct submit_result *result)
 {
-  const struct store_send *send = g_hash_table_lookup(sender->in_flight, &job);
+  const struct store_send *send = g_hash_table_lookup(sender->in_flight, &result->id);
   if (!send) return;
+  tell(sender, send, result->outcome, result->reply);
   g_autofree char *key = send_key(send);
   g_hash_table_remove(sender->flying, key);
-  g_hash_table_remove(sender->in_flight, &job);
+  g_hash_table_remove(sender->in_flight, &result->id);
 }
 
+/* Results that cannot be recorded (the disk is full) are kept and tried again:
+ * what the MTA has accepted must not become a doubt. */
 static bool take_results(struct sender *sender, GError **error)
 {
   struct policyd *policyd = sender->policyd;
-  g_autoptr(GArray) results = g_array_new(FALSE, FALSE, sizeof(struct submit_result));
+  GArray *results = sender->results;
   struct submit_result result;
   while (submit_next(sender->submit, &result))
     g_array_append_val(results, result);
   if (results->len == 0) return true;
-  bool fine = store_begin(policyd->store, error);
-  if (!fine) goto out;
+  if (!store_begin(policyd->store, error)) return false;
+  bool fine = true;
   for (guint i = 0; fine && i < results->len; i++)
     fine = take_result(sender, &g_array_index(results, struct submit_result, i), error);
-  if (!fine || !store_commit(policyd->store, error)) fine = undo(policyd);
-out:
-  /* A result that could not be recorded leaves its send handed: a doubt. */
+  if (!fine || !store_commit(policyd->store, error)) return undo(policyd);
   for (guint i = 0; i < results->len; i++)
-    land(sender, g_array_index(results, struct submit_result, i).id);
-  return fine;
+    land(sender, &g_array_index(results, struct submit_result, i));
+  g_array_set_size(results, 0);
+  return true;
 }
 
 /* ---- doubts */
@@ -505,6 +526,7 @@ static bool settle(struct sender *sender, struct store_send *send, const char *k
             proved ? "yes" : "again", send->offered ? "yes" : "no");
   if (proved) {
     sender->figures.doubts_proved++;
+    tell(sender, send, SUBMIT_ACCEPTED, "proved by the MTA's log");
     return accepted(sender, send, "proved by the MTA's log", error);
   }
   sender->figures.doubts_resent++;
@@ -545,6 +567,7 @@ void sender_free(struct sender *sender)
   submit_stop(sender->submit);
   take_results(sender, NULL);
   submit_free(sender->submit);
+  g_array_unref(sender->results);
   g_hash_table_unref(sender->in_flight);
   g_hash_table_unref(sender->flying);
   g_hash_table_unref(sender->doubts);

@@ -3,7 +3,7 @@
  * A round folds what the producers wrote, moves on the journeys that are due,
  * hands over what is to be sent, and publishes what changed. It comes every
  * fold_interval, and at once when a submitter has a result. A round that fails
- * changes nothing and is tried again at the next; the fault is logged once a
+ * changes nothing and is tried again after a second; the fault is logged once a
  * minute. */
 
 #include "policyd/serve.h"
@@ -26,12 +26,14 @@ struct serve {
   struct policyd policyd;
   struct proc *proc;
   struct log_limit complaint;
+  int64_t rest_until; /* monotonic: after a fault */
   guint tick, results, signals;
 };
 
 static void complain(struct serve *serve, GError *error)
 {
   uint64_t held;
+  serve->rest_until = g_get_monotonic_time() + G_USEC_PER_SEC;
   if (log_due(&serve->complaint, policyd_now(&serve->policyd), CLOCK_MINUTE, &held))
     log_event(serve->policyd.log, LOG_EVENT_ROUND_FAILED, NULL, "reason=%s", LOG_VALUE(error->message));
   g_error_free(error);
@@ -91,7 +93,8 @@ static void make_round(struct serve *serve)
 
 static gboolean on_tick(gpointer data)
 {
-  make_round(data);
+  struct serve *serve = data;
+  if (g_get_monotonic_time() >= serve->rest_until) make_round(serve);
   return G_SOURCE_CONTINUE;
 }
 

@@ -157,8 +157,9 @@ static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, 
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the journal is not open");
     return false;
   }
+  bool fresh = kind == EVENT_MAIL && !d->mail->id;
   struct event event = {
-      .id = kind == EVENT_MAIL ? mail : journal_next_id(d->journal, d->now),
+      .id = fresh ? mail : journal_next_id(d->journal, d->now),
       .at = d->now,
       .kind = kind,
       .tenant = d->tenant->id,
@@ -411,7 +412,7 @@ void engine_decide(struct engine *engine, const struct engine_mail *mail, struct
   find_owner(&d);
   note_stale(engine, d.stale);
   if (d.tenant) d.journal = journal_of(engine);
-  if (d.journal) d.id = journal_next_id(d.journal, d.now);
+  if (d.journal) d.id = mail->id ? mail->id : journal_next_id(d.journal, d.now);
   check_recipients(&d);
   if (mail->one_copy) g_clear_pointer(&verdict->refusal, g_free);
   run_rewrite(&d);

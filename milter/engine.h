@@ -57,6 +57,7 @@ struct engine_mail {
   const char *listener;        /* the MTA's daemon_name */
   const char *client;          /* address of the client */
   int64_t tenant;              /* 0: to be found out; else the caller vouches for it */
+  int64_t id;                  /* the mail's, the same each time it is tried; 0: a fresh one */
   const char *list;            /* NULL: to be found out */
   const char *message;         /* header section, empty line, body */
   size_t length;

@@ -183,10 +183,28 @@ static bool note_offered(const struct folding *f, struct store_mail *mail, GErro
   return done;
 }
 
+/* Whether the mail of F was folded before. Only a mail whose id is derived can come
+ * twice: an MTA that could not deliver it runs the filter again. */
+static bool is_repeated(const struct folding *f, bool *repeated, GError **error)
+{
+  *repeated = false;
+  if (!f->event->mail || f->event->mail == f->event->id) return true;
+  struct store_mail mail = {0};
+  g_autoptr(GError) missing = NULL;
+  *repeated = store_mail_hits(f->policyd->store, f->event->tenant, f->event->mail, &mail, &missing);
+  store_mail_clear(&mail);
+  if (*repeated || g_error_matches(missing, TIDINGS_ERROR, TIDINGS_ERROR_NOTFOUND)) return true;
+  g_propagate_error(error, g_steal_pointer(&missing));
+  return false;
+}
+
 static bool fold_mail(const struct folding *f, GError **error)
 {
   const char *address;
   int64_t contact;
+  bool repeated;
+  if (!is_repeated(f, &repeated, error)) return false;
+  if (repeated) return true;
   if (!contact_of_mail(f, &address, &contact, error)) return false;
   struct store_mail mail = {
       .id = f->event->mail ? f->event->mail : f->event->id,

@@ -19,6 +19,11 @@ check_PROGRAMS += tests/unit/policyd-timers
 tests_unit_policyd_timers_SOURCES = tests/unit/policyd/timers.c
 tests_unit_policyd_timers_LDADD = policyd/libpolicyd.a $(TEST_LIBS)
 
+UNIT_TESTS += tests/unit/policyd-fold
+check_PROGRAMS += tests/unit/policyd-fold
+tests_unit_policyd_fold_SOURCES = tests/unit/policyd/fold.c
+tests_unit_policyd_fold_LDADD = policyd/libpolicyd.a $(TEST_LIBS)
+
 BENCHES += tests/bench/policyd
 tests_bench_policyd_SOURCES = tests/bench/policyd.c
 tests_bench_policyd_LDADD = policyd/libpolicyd.a $(PROGRAM_LIBS)

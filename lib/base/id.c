@@ -32,6 +32,15 @@ int64_t id_next(struct id_source *source, int64_t now)
   return source->last;
 }
 
+int64_t id_derive(uint8_t node, int64_t at, uint64_t hash)
+{
+  static const int64_t spread = (INT64_C(1) << 24) - 1, last_ms = (INT64_C(1) << 41) - 1;
+  const struct id_source source = {.node = node,
+                                   .producer = (uint8_t)(ID_DERIVED | (hash >> COUNT_BITS & 7))};
+  int64_t ms = at / 1000 - epoch_ms - ((int64_t)(hash >> (COUNT_BITS + 3)) & spread);
+  return compose(ms < 0 ? 0 : ms > last_ms ? last_ms : ms, &source, (int64_t)hash & count_mask);
+}
+
 int64_t id_time(int64_t id)
 {
   return ((id >> LOW_BITS) + epoch_ms) * 1000;

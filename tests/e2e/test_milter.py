@@ -524,3 +524,69 @@ def test_filters_at_once(run_filter):
     assert all(process.wait() == 0 for process in running)
     assert all(BASE.encode() + b"/c/" in out for out in outs)
     assert len(run_filter.events()) == before + 12
+
+
+def words(**values):
+    import base64
+
+    return b"X-Tidings-Envelope: " + b"\r\n ".join(
+        f"{k}=".encode() + base64.b64encode(v.encode()) for k, v in values.items()) + b"\r\n"
+
+
+WORDS = words(tenant="shop", user="", sender="a@shop.test", recipient="b@example.org")
+
+
+def test_filter_envelope(run_filter):
+    """The envelope in a field, which goes away whatever happens."""
+    message = MAIL + SHAPES["plain"]
+    for sent in (WORDS + message, MAIL + WORDS + SHAPES["plain"]):
+        out = run_filter(sent, "-e").stdout
+        assert Hrefs(page_of(out)).links[0].startswith(BASE + "/c/") and b"X-Tidings" not in out
+        assert run_filter.events()[-1]["to"] == ["b@example.org"]
+        assert run_filter.events()[-1]["from"] == "a@shop.test"
+    unusable = {
+        "none": b"",
+        "two": WORDS + WORDS,
+        "no base64": WORDS.replace(b"=", b"-"),
+        "a word twice": WORDS.replace(b"user=", b"tenant=c2hvcA==\r\n sender=YUBi user="),
+        "unknown": WORDS.replace(b"user", b"loser"),
+        "a line end": words(tenant="shop", sender="a@shop.test\r\nX: y", recipient="b@example.org"),
+        "a NUL": words(tenant="shop", sender="a@shop.test\0", recipient="b@example.org"),
+        "no such tenant": words(tenant="shops", sender="a@shop.test", recipient="b@example.org"),
+        "long": words(tenant="shop", sender="a" * 4000, recipient="b@example.org"),
+        "the null sender": words(tenant="shop", sender="", recipient="b@example.org"),
+        "nobody's": words(sender="a@shop.test", recipient="b@example.org", client="192.0.2.1"),
+    }
+    for name, field in unusable.items():
+        assert run_filter(field + message, "-e").stdout == message, name
+    assert run_filter(WORDS * 50000 + message, "-e").stdout == message
+    # Without a configuration it goes away all the same.
+    assert run_filter(WORDS + message, "-e", "-c", "/nonexistent").stdout == message
+
+
+def test_filter_same_id(run_filter):
+    """The same id gives the same bytes at any time; another recipient other ones."""
+    message = MAIL + SHAPES["plain"]
+    again = [run_filter(message, *ENVELOPE, "-i", "1pAbCd-000001-2x", "--received", "1795348800").stdout for _ in range(2)]
+    assert again[0] == again[1] and BASE.encode() in again[0]
+    others = [
+        run_filter(message, *ENVELOPE[:-1], "c@example.org", "-i", "1pAbCd-000001-2x", "--received", "1795348800"),
+        run_filter(message, *ENVELOPE, "-i", "1pAbCd-000001-2y", "--received", "1795348800"),
+        run_filter(message, *ENVELOPE),
+    ]
+    assert len({again[0], *(o.stdout for o in others)}) == 4
+    for options in (("-i", "x"), ("--received", "1795348800")):
+        run_filter(message, *ENVELOPE, *options, check=64)
+
+
+def test_filter_one_pipe(run_filter):
+    """Where output and errors are one pipe, no complaint stands in the message."""
+    message = MAIL + SHAPES["plain"]
+    for options in (("-c", "/nonexistent"), ("-t", "nobody"), ("-e",)):
+        done = run_filter(message, *ENVELOPE, *options, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert done.stdout == message
+    done = run_filter(message, *ENVELOPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.stdout.startswith(b"From: ") and b"tidings-filter" not in done.stdout
+    assert Hrefs(page_of(done.stdout)).links[0].startswith(BASE)
+    done = run_filter(b"", "-x", check=64, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.stdout == b""

@@ -260,6 +260,7 @@ static bool start(struct policyd *policyd, const struct workflow *workflow, int6
   bool done = decide(&walk, true, error);
   g_autofree char *scope = g_strdup_printf("workflow:%s", workflow->name);
   store_tally(policyd->store, workflow->tenant, scope, "started", at, 1);
+  store_tally(policyd->store, workflow->tenant, "tenant", "started", at, 1);
   store_journey_clear(&journey);
   return done;
 }

@@ -388,6 +388,11 @@ static void count_send(struct policyd *policyd, const struct store_send *send, c
   if (!workflow) return;
   g_autofree char *scope = g_strdup_printf("workflow:%s", workflow->name);
   g_autofree char *step = g_strdup_printf("step:%s/%s", workflow->name, send->step);
+  const char *list_name = flow_about(workflow->flow)->list;
+  if (list_name) {
+    g_autofree char *list = g_strdup_printf("list:%s", list_name);
+    store_tally(policyd->store, send->tenant, list, metric, now, 1);
+  }
   store_tally(policyd->store, send->tenant, scope, metric, now, 1);
   store_tally(policyd->store, send->tenant, step, metric, now, 1);
 }

@@ -20,7 +20,7 @@
 #include "policyd/timers.h"
 #include "policyd/workflows.h"
 
-enum { DUE_BATCH = 500, ROUNDS_AT_ONCE = 50 };
+enum { DUE_BATCH = 500, ROUNDS_AT_ONCE = 8 };
 
 struct serve {
   struct policyd policyd;
@@ -63,11 +63,15 @@ static bool move_due(struct policyd *policyd, bool *more, GError **error)
   return true;
 }
 
-static bool fold_all(struct policyd *policyd, GError **error)
+/* *BEHIND: there is more than one turn folds. */
+static bool fold_all(struct policyd *policyd, bool *behind, GError **error)
 {
-  bool more = true;
-  for (int i = 0; more && i < ROUNDS_AT_ONCE; i++)
-    if (!fold_round(policyd->fold, &more, error)) return false;
+  *behind = true;
+  for (int i = 0; *behind && i < ROUNDS_AT_ONCE; i++)
+    if (!fold_round(policyd->fold, behind, error)) {
+      *behind = false;
+      return false;
+    }
   return true;
 }
 
@@ -80,14 +84,16 @@ static bool move_all(struct policyd *policyd, GError **error)
 }
 
 /* Each part has its own try: a journal that cannot be read does not keep what is
- * due from being sent. */
+ * due from being sent. But while events wait to be folded no deadline passes: one
+ * of them may be what a journey waits for. */
 static void make_round(struct serve *serve)
 {
   struct policyd *policyd = &serve->policyd;
   GError *error = NULL;
-  if (!fold_all(policyd, &error)) complain(serve, g_steal_pointer(&error));
+  bool behind;
+  if (!fold_all(policyd, &behind, &error)) complain(serve, g_steal_pointer(&error));
   if (!publish_flush(policyd->publish, &error)) complain(serve, g_steal_pointer(&error));
-  if (!move_all(policyd, &error)) complain(serve, g_steal_pointer(&error));
+  if (!behind && !move_all(policyd, &error)) complain(serve, g_steal_pointer(&error));
   if (!sender_round(policyd->sender, &error)) complain(serve, g_steal_pointer(&error));
 }
 

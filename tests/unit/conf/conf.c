@@ -23,7 +23,7 @@ static const struct {
     {"milter { originating = one }", NULL},
     {"milter { originating = {} }", NULL},
     {"node = 63\nlog = syslog\n", NULL},
-    {"policyd { workflows = \"\" }", NULL},
+    {"policyd { mta_log = \"\" }", NULL},
     {"state = /a\r\nrun = /b\r\n", NULL},
 
     {"milter {\n max_size = 10Q\n}",

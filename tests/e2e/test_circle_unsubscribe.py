@@ -85,6 +85,28 @@ def test_headers(circle):
     assert circle.send(NEWS, "headers@reader.test", mail("headers@reader.test", None))["List-Unsubscribe"] is None
 
 
+def test_list_by_sender(circle):
+    """A list's sender needs no header field, in the envelope or in From:."""
+    circle.ctl("list", "add", "shop", "promo", "--sender", "promo@shop.test", "--title", "Promo & more")
+    circle.published()
+    address = "promo-reader@reader.test"
+    body = '<p><a href="https://shop.test/">shop</a></p>'
+    in_from = circle.send("bounce@shop.test", address, html_mail("promo@shop.test", address, body))
+    in_envelope = circle.send("promo@shop.test", address, html_mail("other@shop.test", address, body))
+    assert in_from.unsubscribe and in_envelope.unsubscribe
+    assert "Promo &amp; more" in circle.hit(in_from.unsubscribe)[2].decode()
+    circle.one_click(in_from.unsubscribe)
+
+    def gone():
+        try:
+            circle.submit("promo@shop.test", address, html_mail("other@shop.test", address, body))
+        except smtplib.SMTPDataError as error:
+            return error.smtp_code == 550
+
+    wait_until(gone, 5, "the list's mail is refused")
+    assert not refused(circle, address)
+
+
 def test_looking_changes_nothing(circle):
     """GET shows a page with a button; neither it nor HEAD, nor a sweep of scanners over
     each link of the mail, changes anything."""

@@ -21,6 +21,7 @@ include lib/keyfile/local.mk
 include lib/journal/local.mk
 include lib/store/local.mk
 include lib/maillog/local.mk
+include lib/dkim/local.mk
 include lib/directory/local.mk
 include lib/zoneinfo/local.mk
 include lib/http/local.mk

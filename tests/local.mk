@@ -30,3 +30,6 @@ bench: all $(BENCHES)
 	for b in $(BENCHES); do echo "bench: $$b"; ./$$b; ran $$?; done; \
 	for b in $(PYTHON_BENCHES); do echo "bench: $$b"; $(PYTHON) $(srcdir)/$$b; ran $$?; done
 .PHONY: bench
+
+PYTHON_BENCHES += tests/bench/idle.py
+EXTRA_DIST += tests/bench/idle.py

@@ -40,7 +40,10 @@ void rewrite_control_read(const char *bytes, struct mail_range section, struct r
   struct mail_field field;
   mail_header_init(&iter, bytes, section);
   while (mail_header_next(&iter, &field)) {
-    if (!rewrite_control_is(bytes + field.name.start, field.name.end - field.name.start)) continue;
+    if (!rewrite_control_is(bytes + field.name.start, field.name.end - field.name.start)) {
+      control->denied |= rewrite_optout_read(bytes, &field);
+      continue;
+    }
     g_autofree char *value = take_value(bytes, &field);
     if (mail_field_is(bytes, &field, "X-Tidings-Track"))
       control->track = MIN(control->track, track_of(value));

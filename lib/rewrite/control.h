@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "mail/range.h"
+#include "rewrite/optout.h"
 #include "token/token.h"
 
 /* What a program asks of us in the header of its mail:
@@ -14,7 +15,8 @@
  *   X-Tidings-Track: none|clicks|all    measure no more than this
  *   X-Tidings-Campaign: TEXT            a name for the reports
  *   X-Tidings-Send: MARKER              a workflow's own mail, proved by a sealed marker
- * Whether it may ask is the caller's to know. No copy ever leaves the house. */
+ * Whether it may ask is the caller's to know. No copy ever leaves the house. The
+ * opt-out fields of other services (optout.h) are read too, and stay. */
 
 /* What may be measured, the least first. */
 enum rewrite_track { REWRITE_TRACK_NONE, REWRITE_TRACK_AGGREGATE, REWRITE_TRACK_CLICKS, REWRITE_TRACK_ALL };
@@ -27,6 +29,7 @@ typedef struct rewrite_control {
   enum rewrite_track track; /* the least that was asked for; ALL if nothing was */
   char *campaign;
   char *send;
+  unsigned denied; /* a set of enum rewrite_deny, by fields of other services */
 } rewrite_control;
 
 /* Reads the header SECTION of BYTES. A X-Tidings-Track of no meaning is NONE.

@@ -343,9 +343,14 @@ static const struct target *target_of(struct work *w, const struct rewrite_page_
 /* Seals the links of PAGE; those that get too long stay, and their twins. */
 static bool seal_links(struct work *w, struct rewrite_page *page, GError **error)
 {
+  bool denied = w->control.denied & REWRITE_DENY_HTML_CLICKS;
   for (guint i = 0; i < page->links->len; i++) {
     struct rewrite_page_link *link = &g_array_index(page->links, struct rewrite_page_link, i);
     if (link->reason != REWRITE_REASON_TRACKED) continue;
+    if (denied) {
+      link->reason = REWRITE_REASON_CLICKS_REQUEST;
+      continue;
+    }
     const struct target *target = target_of(w, link, error);
     if (!target) return false;
     link->reason = target->reason;
@@ -405,7 +410,10 @@ static bool edit_links(struct work *w, struct body *body, struct mail_edits *inn
 static bool edit_pixel(struct work *w, struct body *body, struct mail_edits *inner, GError **error)
 {
   w->result->pixel = body->page->pixel;
-  if (w->track != REWRITE_TRACK_ALL) w->result->pixel = REWRITE_REASON_PIXEL_MODE;
+  if (w->track != REWRITE_TRACK_ALL)
+    w->result->pixel = REWRITE_REASON_PIXEL_MODE;
+  else if (w->control.denied & REWRITE_DENY_OPENS)
+    w->result->pixel = REWRITE_REASON_PIXEL_REQUEST;
   if (w->result->pixel != REWRITE_REASON_TRACKED) return true;
   struct token token = {.kind = TOKEN_OPEN, .tenant = w->request->tenant, .mail = w->request->mail};
   g_autofree char *url = seal(w, &token, "/o/", &w->result->pixel, error);
@@ -544,11 +552,20 @@ static bool may_add_unsubscribe(enum rewrite_reason reason)
 
 /* ---- the order of it all ---- */
 
+/* What may be measured: of tenant and message the one that allows less. */
+static enum rewrite_track ceiling(const struct work *w)
+{
+  enum rewrite_track track = MIN(w->request->track, w->control.track);
+  bool opens = track == REWRITE_TRACK_ALL && !(w->control.denied & REWRITE_DENY_OPENS);
+  bool clicks = track >= REWRITE_TRACK_CLICKS && !(w->control.denied & REWRITE_DENY_HTML_CLICKS);
+  return opens || clicks ? track : REWRITE_TRACK_NONE;
+}
+
 /* The guards, down to the bodies; TRACKED if there is something to edit. */
 static enum rewrite_reason look(struct work *w, struct mail_range section, size_t body, GError **error)
 {
   const struct rewrite_request *request = w->request;
-  w->track = MIN(request->track, w->control.track);
+  w->track = ceiling(w);
   enum rewrite_reason reason = rewrite_policy_request(request, w->track);
   if (reason == REWRITE_REASON_TRACKED) reason = rewrite_policy_header(request, section);
   if (reason != REWRITE_REASON_TRACKED) return reason;

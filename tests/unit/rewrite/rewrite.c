@@ -450,6 +450,40 @@ static void test_track_field(void **state)
   }
 }
 
+/* Fields of other services: they lower, and stay. */
+static void test_optout(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *field;
+    enum rewrite_track track;
+    enum rewrite_reason message, link, pixel;
+  } rows[] = {
+      {"X-PM-TrackOpens: false\r\n", REWRITE_TRACK_ALL, REWRITE_REASON_TRACKED, REWRITE_REASON_TRACKED,
+       REWRITE_REASON_PIXEL_REQUEST},
+      {"X-PM-TrackLinks: None\r\n", REWRITE_TRACK_ALL, REWRITE_REASON_TRACKED, REWRITE_REASON_CLICKS_REQUEST,
+       REWRITE_REASON_TRACKED},
+      {"X-PM-TrackLinks: None\r\n", REWRITE_TRACK_CLICKS, REWRITE_REASON_TRACK_REQUEST, 0, 0},
+      {"X-PM-TrackOpens: true\r\n", REWRITE_TRACK_CLICKS, REWRITE_REASON_TRACKED, REWRITE_REASON_TRACKED,
+       REWRITE_REASON_PIXEL_MODE},
+      {"X-MC-Track: none\r\n", REWRITE_TRACK_ALL, REWRITE_REASON_TRACK_REQUEST, 0, 0},
+      {"X-Mailgun-Track: yes\r\n", REWRITE_TRACK_NONE, REWRITE_REASON_TRACK_NONE, 0, 0},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    print_message("%s", rows[i].field);
+    g_autofree char *message = g_strconcat(rows[i].field, HEAD TEXT_HTML "\r\n" HTML, NULL);
+    struct rewrite_request request = request_for(message);
+    request.track = rows[i].track;
+    g_autoptr(rewrite_result) result = rewrite_message(&request);
+    assert_int_equal(result->reason, rows[i].message);
+    g_autofree char *out = apply(result, message, request.length);
+    assert_true(g_str_has_prefix(out, rows[i].field));
+    if (result->action == REWRITE_LEFT) continue;
+    assert_int_equal(g_array_index(result->links, struct rewrite_link, 0).reason, rows[i].link);
+    assert_int_equal(result->pixel, rows[i].pixel);
+  }
+}
+
 static void test_marker(void **state)
 {
   (void)state;
@@ -507,6 +541,7 @@ int main(void)
       cmocka_unit_test(test_unsubscribe),
       cmocka_unit_test(test_control),
       cmocka_unit_test(test_track_field),
+      cmocka_unit_test(test_optout),
       cmocka_unit_test(test_marker),
       cmocka_unit_test(test_leave),
   };

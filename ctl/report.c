@@ -14,10 +14,19 @@
 static const struct metric {
   const char *name, *heading, *rate_of;
 } metrics[] = {
-    {"mails", "MAILS", NULL},      {"tracked", "TRACKED", NULL},        {"opened", "OPENED", "tracked"},
-    {"opens", "OPENS", NULL},      {"opens-machine", "MACHINE", NULL},  {"clicked", "CLICKED", "tracked"},
-    {"clicks", "CLICKS", NULL},    {"clicks-machine", "MACHINE", NULL}, {"unsubscribed", "UNSUB", NULL},
-    {"suppressed", "SUPPR", NULL}, {"started", "STARTED", NULL},        {"sent", "SENT", NULL},
+    {"mails", "MAILS", NULL},
+    {"tracked", "TRACKED", NULL},
+    {"per-message", "SHARED", NULL},
+    {"opened", "OPENED", "tracked"},
+    {"opens", "OPENS", NULL},
+    {"opens-machine", "MACHINE", NULL},
+    {"clicked", "CLICKED", "tracked"},
+    {"clicks", "CLICKS", NULL},
+    {"clicks-machine", "MACHINE", NULL},
+    {"unsubscribed", "UNSUB", NULL},
+    {"suppressed", "SUPPR", NULL},
+    {"started", "STARTED", NULL},
+    {"sent", "SENT", NULL},
 };
 
 static char *headings(void)
@@ -85,7 +94,9 @@ static void print_report(const json_t *scopes)
   }
   table_print(table, 0);
   puts("\nOPENED and CLICKED are mails, RATE is their part of TRACKED; OPENS and CLICKS are hits of people\n"
-       "(or of readers that cannot be told from them), MACHINE those of proxies, prefetchers and scanners.");
+       "(or of readers that cannot be told from them), MACHINE those of proxies, prefetchers and scanners.\n"
+       "SHARED is the part of TRACKED that went to several recipients as one message: its hits name none of\n"
+       "them.");
 }
 
 /* Days are UTC, as they are counted. The last one is in it. */

@@ -132,6 +132,9 @@ char *text_about(const json_t *event)
   json_t *data = json_copy(json_object_get(event, "data"));
   for (size_t i = 0; data && i < G_N_ELEMENTS(left_out); i++)
     json_object_del(data, left_out[i]);
+  if (g_strcmp0(text_of(json_object_get(event, "data"), "per"), "message") == 0 &&
+      g_strcmp0(text_of(data, "action"), "tracked") == 0)
+    json_object_set_new(data, "per", json_string("message")); /* its hits name no recipient */
   if (g_strcmp0(text_of(data, "action"), text_of(data, "reason")) == 0) json_object_del(data, "reason");
   char *pairs = text_pairs(data);
   json_decref(data);

@@ -25,6 +25,7 @@ static bool take_tenant(const struct request *request, struct store_tenant *tena
 {
   const char *title = request_text(request, "title"), *url = request_text(request, "url");
   const char *zone = request_text(request, "zone"), *track = request_text(request, "track");
+  const json_t *split = json_object_get(request->args, "split");
   enum track_mode mode;
   if (track && !track_mode_parse(track, &mode)) {
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "track '%s': write none, aggregate, clicks or all",
@@ -33,6 +34,7 @@ static bool take_tenant(const struct request *request, struct store_tenant *tena
   }
   if ((url && !check_url(url, error)) || !command_zone(request->policyd, zone, error)) return false;
   if (track) tenant->track = (int)mode;
+  if (json_is_boolean(split)) tenant->split = json_is_true(split);
   if (title) g_free(tenant->title), tenant->title = g_strdup(title);
   if (url) g_free(tenant->url), tenant->url = g_strdup(url);
   if (zone) g_free(tenant->zone), tenant->zone = g_strdup(zone);
@@ -64,9 +66,9 @@ static bool add_claims(struct request *request, int64_t tenant, GError **error)
 
 static json_t *tenant_row(const struct store_tenant *tenant)
 {
-  return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s}", "id", (json_int_t)tenant->id, "name", tenant->name, "title",
-                   tenant->title, "track", track_mode_name((enum track_mode)tenant->track), "url",
-                   tenant->url, "zone", tenant->zone);
+  return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:b}", "id", (json_int_t)tenant->id, "name", tenant->name,
+                   "title", tenant->title, "track", track_mode_name((enum track_mode)tenant->track), "url",
+                   tenant->url, "zone", tenant->zone, "split", tenant->split);
 }
 
 static json_t *tenant_add(struct request *request, GError **error)

@@ -198,6 +198,15 @@ static bool is_repeated(const struct folding *f, bool *repeated, GError **error)
   return false;
 }
 
+/* One body for several recipients has tokens that name none of them. */
+static void count_tracked(const struct folding *f, const struct store_mail *mail)
+{
+  const char *list = mail->list ? text_of(f, "list") : NULL;
+  count(f->policyd, mail, list, "tracked", f->event->at);
+  if (g_strcmp0(text_of(f, "per"), "message") == 0)
+    count(f->policyd, mail, list, "per-message", f->event->at);
+}
+
 static bool fold_mail(const struct folding *f, GError **error)
 {
   const char *address;
@@ -231,8 +240,7 @@ static bool fold_mail(const struct folding *f, GError **error)
               (refused || engine_event(f->policyd, mail.tenant, contact, &event, cause, error));
   free(cause);
   if (!refused) count(f->policyd, &mail, mail.list ? text_of(f, "list") : NULL, "mails", f->event->at);
-  if (g_strcmp0(mail.action, "tracked") == 0)
-    count(f->policyd, &mail, mail.list ? text_of(f, "list") : NULL, "tracked", f->event->at);
+  if (g_strcmp0(mail.action, "tracked") == 0) count_tracked(f, &mail);
   store_mail_clear(&mail);
   return done;
 }

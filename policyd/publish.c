@@ -89,8 +89,12 @@ static bool write_tenants(struct store *store, struct directory_writer *writer, 
   if (!tenants) return false;
   for (guint i = 0; i < tenants->len; i++) {
     const struct store_tenant *t = &g_array_index(tenants, struct store_tenant, i);
-    struct directory_tenant row = {
-        .id = t->id, .name = t->name, .title = t->title, .track = (enum track_mode)t->track, .url = t->url};
+    struct directory_tenant row = {.id = t->id,
+                                   .name = t->name,
+                                   .title = t->title,
+                                   .track = (enum track_mode)t->track,
+                                   .url = t->url,
+                                   .split = t->split};
     if (!directory_writer_tenant(writer, &row, error)) return false;
   }
   return true;

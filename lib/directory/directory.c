@@ -156,6 +156,7 @@ static bool add_tenant(struct directory_view *view, struct db_stmt *row)
   tenant->title = keep(view, db_text(row, 2));
   tenant->track = (enum track_mode)mode;
   tenant->url = keep(view, db_text(row, 4));
+  tenant->split = db_int64(row, 5) != 0;
   g_hash_table_replace(view->tenants, &tenant->id, tenant);
   if (host_of_url(tenant->url, host)) g_hash_table_add(view->hosts, (void *)keep(view, host));
   return true;
@@ -219,7 +220,8 @@ static bool load_tables(struct directory_view *view, GError **error)
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the directory is of version %d", version);
     return false;
   }
-  return load_rows(view, db_sql(db, "SELECT id, name, title, track, url FROM tenant"), add_tenant, error) &&
+  return load_rows(view, db_sql(db, "SELECT id, name, title, track, url, split FROM tenant"), add_tenant,
+                   error) &&
          load_rows(view, db_sql(db, "SELECT name, tenant FROM user"), add_user, error) &&
          load_rows(view, db_sql(db, "SELECT name, tenant FROM domain"), add_domain, error) &&
          load_rows(view, db_sql(db, "SELECT id, tenant, name, title, sender, unsubscribe FROM list"),

@@ -21,6 +21,7 @@ struct directory_tenant {
   const char *title; /* shown to recipients */
   enum track_mode track;
   const char *url; /* base of tracked URLs, "https://t.example.com", no slash at the end */
+  bool split;      /* a mail to several recipients becomes one for each */
 };
 
 struct directory_list {

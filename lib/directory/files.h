@@ -7,11 +7,11 @@
 
 /* The directory's files, for its reader and its writer. */
 
-enum { DIRECTORY_APPLICATION = 0x54644469 /* TdDi */, DIRECTORY_VERSION = 1 };
+enum { DIRECTORY_APPLICATION = 0x54644469 /* TdDi */, DIRECTORY_VERSION = 2 };
 
 #define DIRECTORY_SCHEMA                                                                                     \
   "CREATE TABLE tenant (id INTEGER PRIMARY KEY, name TEXT NOT NULL, title TEXT NOT NULL, track INTEGER NOT " \
-  "NULL, url TEXT NOT NULL);"                                                                                \
+  "NULL, url TEXT NOT NULL, split INTEGER NOT NULL);"                                                        \
   "CREATE TABLE user (name TEXT PRIMARY KEY, tenant INTEGER NOT NULL) WITHOUT ROWID;"                        \
   "CREATE TABLE domain (name TEXT PRIMARY KEY, tenant INTEGER NOT NULL) WITHOUT ROWID;"                      \
   "CREATE TABLE list (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, name TEXT NOT NULL, title TEXT NOT "  \

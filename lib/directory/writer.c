@@ -72,10 +72,10 @@ bool directory_writer_tenant(struct directory_writer *w, const struct directory_
                              GError **error)
 {
   struct db_stmt *insert =
-      db_sql(w->db, "INSERT INTO tenant (id, name, title, track, url) VALUES (?, ?, ?, ?, ?)");
-  return db_exec(
-      db_bind(insert, "ittit", tenant->id, tenant->name, tenant->title, (int64_t)tenant->track, tenant->url),
-      error);
+      db_sql(w->db, "INSERT INTO tenant (id, name, title, track, url, split) VALUES (?, ?, ?, ?, ?, ?)");
+  return db_exec(db_bind(insert, "ittiti", tenant->id, tenant->name, tenant->title, (int64_t)tenant->track,
+                         tenant->url, (int64_t)tenant->split),
+                 error);
 }
 
 bool directory_writer_user(struct directory_writer *w, int64_t tenant, const char *user, GError **error)

@@ -98,5 +98,8 @@ static const char version_1[] =
     " PRIMARY KEY(tenant, journey, step, visit)) WITHOUT ROWID;"
     "CREATE INDEX send_open ON send(state, not_before) WHERE state < 2;";
 
-const char *const store_schema[] = {version_1};
+/* A mail to several recipients becomes one for each. */
+static const char version_2[] = "ALTER TABLE tenant ADD COLUMN split INTEGER NOT NULL DEFAULT 0;";
+
+const char *const store_schema[] = {version_1, version_2};
 const int store_schema_version = sizeof store_schema / sizeof *store_schema;

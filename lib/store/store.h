@@ -41,7 +41,8 @@ bool store_set_position(struct store *store, const char *producer, int64_t segme
 struct store_tenant {
   int64_t id;
   char *name, *title, *url, *zone;
-  int track; /* enum track_mode */
+  int track;  /* enum track_mode */
+  bool split; /* a mail to several becomes one for each */
 };
 
 struct store_list {

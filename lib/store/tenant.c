@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 
-#define TENANT_COLUMNS "id, name, title, track, url, zone"
+#define TENANT_COLUMNS "id, name, title, track, url, zone, split"
 #define LIST_COLUMNS   "id, tenant, name, title, sender, unsubscribe"
 
 void store_tenant_clear(struct store_tenant *tenant)
@@ -33,6 +33,7 @@ static void fill_tenant(struct db_stmt *stmt, void *element)
       .track = (int)db_int64(stmt, 3),
       .url = store_text(stmt, 4),
       .zone = store_text(stmt, 5),
+      .split = db_int64(stmt, 6) != 0,
   };
 }
 
@@ -64,16 +65,18 @@ bool store_tenant_add(struct store *store, struct store_tenant *tenant, int64_t 
   tenant->id = db_int64(stmt, 0);
   db_reset(stmt);
   return taken(store_run(store, error,
-                         "INSERT INTO tenant(" TENANT_COLUMNS ", created) VALUES(?, ?, ?, ?, ?, ?, ?)",
-                         "ittitti", tenant->id, tenant->name, tenant->title, (int64_t)tenant->track,
-                         tenant->url, tenant->zone, now),
+                         "INSERT INTO tenant(" TENANT_COLUMNS ", created) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+                         "ittittii", tenant->id, tenant->name, tenant->title, (int64_t)tenant->track,
+                         tenant->url, tenant->zone, (int64_t)tenant->split, now),
                error, "tenant", tenant->name);
 }
 
 bool store_tenant_update(struct store *store, const struct store_tenant *tenant, GError **error)
 {
-  return store_run(store, error, "UPDATE tenant SET title = ?, track = ?, url = ?, zone = ? WHERE id = ?",
-                   "titti", tenant->title, (int64_t)tenant->track, tenant->url, tenant->zone, tenant->id);
+  return store_run(store, error,
+                   "UPDATE tenant SET title = ?, track = ?, url = ?, zone = ?, split = ? WHERE id = ?",
+                   "tittii", tenant->title, (int64_t)tenant->track, tenant->url, tenant->zone,
+                   (int64_t)tenant->split, tenant->id);
 }
 
 bool store_tenant_get(struct store *store, const char *name, int64_t id, struct store_tenant *tenant,

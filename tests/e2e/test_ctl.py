@@ -280,6 +280,12 @@ def test_tenants(served):
     served.ctl("tenant", "set", "other", "--track", "clicks", "--domain", "other.example")
     page = json.loads(served.ctl("tenant", "show", "other", "--json"))
     assert (page["track"], page["domains"], page["lists"]) == ("clicks", ["other.example"], [])
+    assert page["split"] is False and shop["split"] is False
+    served.ctl("tenant", "set", "other", "--split", "yes")
+    served.ctl("tenant", "set", "other", "--title", "Else")
+    page = json.loads(served.ctl("tenant", "show", "other", "--json"))
+    assert (page["split"], page["track"], page["title"]) == (True, "clicks", "Else")
+    refused(served, "tenant", "set", "other", "--split", "maybe", status=64, said="write yes or no")
     assert "shop.example" in served.ctl("tenant", "list") and "News" in served.ctl("tenant", "show", "shop")
     refused(served, "tenant", "show", "shpo", said="did you mean 'shop'?")
     refused(served, "tenant", "add", "shop", "--track", "all", "--url", URL)

@@ -95,6 +95,9 @@ static const struct {
      "\"A b\" action=tracked"},
     {"{\"subject\":\"A b\",\"data\":{\"action\":\"left\",\"reason\":\"signed\"}}", NULL,
      "\"A b\" action=left reason=signed"},
+    {"{\"data\":{\"action\":\"tracked\",\"per\":\"message\"}}", NULL, "action=tracked per=message"},
+    {"{\"data\":{\"action\":\"tracked\",\"per\":\"recipient\"}}", NULL, "action=tracked"},
+    {"{\"data\":{\"action\":\"left\",\"per\":\"message\"}}", NULL, "action=left"},
     {"{\"subject\":\"A b\"}", NULL, "\"A b\""},
 };
 

@@ -127,8 +127,12 @@ static void fill(const char *dir)
   struct directory_writer *w = begin(dir);
   struct directory_tenant shop = {
       .id = 1, .name = "shop", .title = "The Shop", .track = TRACK_CLICKS, .url = "https://t.shop"};
-  struct directory_tenant club = {
-      .id = 2, .name = "club", .title = "The Club", .track = TRACK_NONE, .url = "http://[::1]:1"};
+  struct directory_tenant club = {.id = 2,
+                                  .name = "club",
+                                  .title = "The Club",
+                                  .track = TRACK_NONE,
+                                  .url = "http://[::1]:1",
+                                  .split = true};
   struct directory_list news = {.id = 10,
                                 .tenant = 1,
                                 .name = "news",
@@ -169,6 +173,8 @@ static void test_names(void **state)
   assert_string_equal(shop->title, "The Shop");
   assert_string_equal(shop->url, "https://t.shop");
   assert_int_equal(shop->track, TRACK_CLICKS);
+  assert_false(shop->split);
+  assert_true(directory_tenant(view, 2)->split);
   assert_null(directory_tenant(view, 3));
   static const struct {
     const char *name;

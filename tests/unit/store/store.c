@@ -80,6 +80,12 @@ static void test_tenants(void **state)
   assert_true(store_tenant_get(store, "two", 0, &row, NULL));
   assert_int_equal(row.id, two);
   assert_string_equal(row.zone, "Europe/Oslo");
+  assert_false(row.split);
+  row.split = true;
+  assert_true(store_begin(store, NULL) && store_tenant_update(store, &row, NULL) &&
+              store_commit(store, NULL));
+  store_tenant_clear(&row);
+  assert_true(store_tenant_get(store, NULL, two, &row, NULL) && row.split);
   store_tenant_clear(&row);
   assert_false(store_tenant_get(store, "three", 0, &row, &error));
   assert_true(g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_NOTFOUND));

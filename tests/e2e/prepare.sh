@@ -2,6 +2,7 @@
 # What the end-to-end tests and the demo need besides packages: Postfix unpacked
 # aside, and the two names of users it wants. They are made the way Debian's own
 # package makes them; nothing else of the system changes, and nothing starts.
+# "prepare.sh exim" does the same for the Exim of the tests.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -18,6 +19,18 @@ users() {
   }
 }
 
+exim_user() {
+  have group Debian-exim || { make group Debian-exim; groupadd --system Debian-exim; }
+  have passwd Debian-exim || {
+    make user Debian-exim
+    useradd --system --gid Debian-exim --home-dir /var/spool/exim4 --no-create-home \
+      --shell /usr/sbin/nologin Debian-exim
+  }
+}
+
 [ "$(id -u)" = 0 ] || { echo "prepare: needs root" >&2; exit 1; }
 users
 "$here/aside.sh" postfix
+[ "${1:-}" = exim ] || exit 0
+exim_user
+"$here/aside.sh" exim4-daemon-heavy

@@ -20,7 +20,7 @@ skip() {
 [ "$(id -u)" = 0 ] || skip "needs root"
 $python -c 'import pytest' 2>/dev/null || skip "needs python3-pytest (./bootstrap check installs it)"
 
-"$here/prepare.sh"
+"$here/prepare.sh" exim
 # A clean stop after 15 minutes: the fixtures still stop what they started.
 cd "$here"
 exec timeout --signal=INT --kill-after=60 "${TIDINGS_E2E_SECONDS:-900}" \

@@ -1,10 +1,13 @@
-/* The burst. Everything is worked out before its first byte goes: from then on
- * only the socket can fail, and then the MTA is told to try again. */
+/* The burst. Everything, the signature of the message as it will be included, is
+ * worked out before its first byte goes: from then on only the socket can fail, and then the MTA is told to
+ * try again. */
 
 #include "milter/apply.h"
 
 #include <limits.h>
 #include <string.h>
+
+#include "milter/sign.h"
 
 /* Index 0 would be above the MTA's own Received: (K4). */
 enum { BELOW_RECEIVED = 1 };
@@ -65,22 +68,66 @@ static sfsistat refuse(SMFICTX *context, const char *sentence)
   return SMFIS_REJECT;
 }
 
+/* What goes to the MTA. */
+struct burst {
+  char *message; /* with the edits made; NULL: there are none */
+  size_t size;
+  char *signature; /* NULL: none */
+};
+
+static void burst_clear(struct burst *burst)
+{
+  g_free(burst->message);
+  g_free(burst->signature);
+}
+
+/* A message that cannot be signed goes out all the same. */
+static void make_signature(struct engine *engine, const struct engine_mail *mail,
+                           const struct engine_verdict *verdict, struct burst *burst)
+{
+  g_autoptr(GError) error = NULL;
+  const char *message = burst->message ? burst->message : mail->message;
+  size_t size = burst->message ? burst->size : mail->length;
+  if (!verdict->key) return;
+  burst->signature = sign_value(engine->sign, verdict->key, mail, verdict->result, message + mail->body,
+                                size - mail->body, clock_now(engine->clock), &error);
+  metrics_add(&engine->metrics, burst->signature ? METRIC_MILTER_SIGNED : METRIC_MILTER_UNSIGNED, 1);
+  if (!burst->signature)
+    log_event(engine->log, LOG_EVENT_UNSIGNED, mail->queue_id, "reason=%s", LOG_VALUE(error->message));
+}
+
+static bool burst_prepare(struct engine *engine, const struct engine_mail *mail,
+                          const struct engine_verdict *verdict, struct burst *burst, GError **error)
+{
+  struct mail_edits *edits = verdict->result->edits;
+  if (mail_edits_count(edits) > 0 &&
+      !mail_edits_apply(edits, mail->message, mail->length, &burst->message, &burst->size, error))
+    return false;
+  make_signature(engine, mail, verdict, burst);
+  return true;
+}
+
+static bool burst_send(SMFICTX *context, const struct engine_mail *mail, const GPtrArray *arguments,
+                       bool leading, const struct engine_verdict *verdict, const struct burst *burst)
+{
+  struct rewrite_header signature = {
+      .op = REWRITE_HEADER_INSERT, .name = (char *)SIGN_FIELD, .value = burst->signature};
+  return (!burst->message || send_body(context, mail, burst->message, burst->size)) &&
+         send_headers(context, verdict->result->headers, leading) &&
+         (!burst->signature || send_header(context, &signature, leading)) &&
+         send_removals(context, arguments, verdict->remove);
+}
+
 sfsistat apply_verdict(SMFICTX *context, struct engine *engine, const struct engine_mail *mail,
                        const GPtrArray *arguments, bool leading, struct engine_verdict *verdict)
 {
   if (verdict->put_off) return SMFIS_TEMPFAIL;
   if (verdict->refusal) return refuse(context, verdict->refusal);
-  struct rewrite_result *result = verdict->result;
-  g_autofree char *message = NULL;
+  struct burst burst = {0};
   g_autoptr(GError) error = NULL;
-  size_t size = 0;
-  bool changed = mail_edits_count(result->edits) > 0;
-  bool sent =
-      !changed || mail_edits_apply(result->edits, mail->message, mail->length, &message, &size, &error);
-  if (sent)
-    sent = (!changed || send_body(context, mail, message, size)) &&
-           send_headers(context, result->headers, leading) &&
-           send_removals(context, arguments, verdict->remove);
+  bool sent = burst_prepare(engine, mail, verdict, &burst, &error) &&
+              burst_send(context, mail, arguments, leading, verdict, &burst);
+  burst_clear(&burst);
   if (sent) return SMFIS_CONTINUE;
   metrics_add(&engine->metrics, METRIC_MILTER_PUT_OFF, 1);
   log_event(engine->log, LOG_EVENT_PUT_OFF, mail->queue_id, "reason=%s",

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "keyfile/keyfile.h"
 #include "mail/header.h"
+#include "milter/sign.h"
 #include "milter/tenant.h"
 #include "rewrite/control.h"
 
@@ -266,6 +267,28 @@ static void run_rewrite(struct decision *d)
     rewrite_result_leave(result, REWRITE_REASON_SUPPRESSED);
 }
 
+/* ---- who signs ---- */
+
+/* Between two warnings, microseconds. */
+#define WARN_EVERY (INT64_C(3600) * 1000000)
+
+/* A signer before us is known by what it does: no configuration tells. */
+static void warn_of_signer(struct decision *d)
+{
+  uint64_t held;
+  if (!log_due(&d->engine->signer_before, d->now, WARN_EVERY, &held)) return;
+  log_event(d->engine->log, LOG_EVENT_SIGNER_BEFORE, d->mail->queue_id, "tenant=%s messages-before=%" PRIu64,
+            d->tenant->name, held);
+}
+
+static void choose_key(struct decision *d)
+{
+  bool before;
+  if (!d->engine->sign || !d->trusted || !d->tenant || d->verdict->refusal) return;
+  d->verdict->key = sign_key(d->engine->sign, d->view, d->tenant->id, d->mail, &before);
+  if (before) warn_of_signer(d);
+}
+
 /* ---- the event ---- */
 
 static char *field_value(const struct engine_mail *mail, const char *name)
@@ -416,6 +439,7 @@ void engine_decide(struct engine *engine, const struct engine_mail *mail, struct
   check_recipients(&d);
   if (mail->one_copy) g_clear_pointer(&verdict->refusal, g_free);
   run_rewrite(&d);
+  choose_key(&d);
   record(&d);
   log_decision(&d);
   rewrite_control_clear(&d.control);
@@ -427,5 +451,6 @@ void engine_verdict_clear(struct engine_verdict *verdict)
 {
   rewrite_result_free(verdict->result);
   g_clear_pointer(&verdict->refusal, g_free);
+  g_clear_pointer(&verdict->key, dkim_key_unref);
   g_array_unref(verdict->remove);
 }

@@ -19,12 +19,16 @@
  * out, with its event in the journal. From local files alone: no network, no
  * waiting for another process. Any number of threads. */
 
+struct sign;
+struct dkim_key;
+
 struct engine {
   const struct conf *conf;
   const struct clock *clock;
   struct log *log;
   struct directory *directory;
   struct journal *journal; /* atomic; NULL: not open, every mail passes unchanged */
+  struct sign *sign;       /* NULL: mail is not signed here; borrowed */
   struct metrics metrics;
   /* Own: */
   GMutex lock;
@@ -33,7 +37,8 @@ struct engine {
   const char *journal_dir;
   enum id_producer producer;
   int64_t try_at; /* monotonic: when a journal that is not open is tried again */
-  int stale;      /* atomic: the directory could not be read anew, and the log says so */
+  struct log_limit signer_before;
+  int stale; /* atomic: the directory could not be read anew, and the log says so */
 };
 
 /* Opens directory and keys; the journal is opened by engine_open_journal(), as
@@ -71,6 +76,7 @@ struct engine_verdict {
   struct rewrite_result *result; /* what to change */
   char *refusal;                 /* not NULL: refuse the message, with this sentence */
   bool put_off;                  /* whether it may go cannot be known now: try again (4xx) */
+  struct dkim_key *key;          /* what it is to be signed with; NULL: it is not */
   GArray *remove;                /* size_t: indices of the recipients to be taken away, ascending */
 };
 

@@ -1,10 +1,12 @@
 sbin_PROGRAMS += milter/tidings-milter
 milter_tidings_milter_SOURCES = milter/main.c milter/serve.c milter/serve.h milter/session.c milter/session.h \
-  milter/apply.c milter/apply.h milter/engine.c milter/engine.h milter/tenant.c milter/tenant.h
+  milter/apply.c milter/apply.h milter/engine.c milter/engine.h milter/tenant.c milter/tenant.h \
+  milter/sign.c milter/sign.h
 milter_tidings_milter_LDADD = $(PROGRAM_LIBS) $(MILTER_LIBS)
 
 bin_PROGRAMS += milter/tidings-filter
-milter_tidings_filter_SOURCES = milter/filter.c milter/engine.c milter/engine.h milter/tenant.c milter/tenant.h
+milter_tidings_filter_SOURCES = milter/filter.c milter/engine.c milter/engine.h milter/tenant.c milter/tenant.h \
+  milter/sign.c milter/sign.h
 milter_tidings_filter_LDADD = $(PROGRAM_LIBS)
 
 dist_man_MANS += milter/tidings-filter.1

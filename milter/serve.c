@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "milter/engine.h"
 #include "milter/session.h"
+#include "milter/sign.h"
 
 enum { BACKLOG = 1024, ARENAS = 4, BIG = 256 * 1024 };
 
@@ -107,8 +108,8 @@ static void reload(struct server *server)
 {
   g_autoptr(GError) error = NULL;
   struct log *log = server->proc->log;
-  bool good =
-      log_reopen(log, &error) && engine_reload(&server->engine, &error) && open_journal(server, &error);
+  bool good = log_reopen(log, &error) && engine_reload(&server->engine, &error) &&
+              sign_reload(server->engine.sign, &error) && open_journal(server, &error);
   if (good)
     log_event(log, LOG_EVENT_RELOADED, NULL, "%s", "");
   else
@@ -164,7 +165,8 @@ static bool prepare(struct server *server, GError **error)
   return open_socket(proc->conf, error) &&
          /* As the user that reads them later: what root alone can read would never be seen anew. */
          proc_drop(proc, error) && engine_open(&server->engine, proc->conf, proc->clock, proc->log, error) &&
-         open_journal(server, error) && start_reloader(server, error);
+         (server->engine.sign = sign_open(proc->conf, error)) && open_journal(server, error) &&
+         start_reloader(server, error);
 }
 
 int serve(struct proc *proc)
@@ -175,6 +177,7 @@ int serve(struct proc *proc)
   proc_ready(proc);
   if (smfi_main() != MI_SUCCESS) log_event(proc->log, LOG_EVENT_FAILED, NULL, "reason=%s", "libmilter");
   stop_reloader(&server);
+  sign_close(server.engine.sign);
   engine_close(&server.engine);
   return proc_end(proc);
 }

@@ -2,7 +2,7 @@
 E2E_TESTS += tests/e2e/run.sh
 EXTRA_DIST += tests/e2e/aside.sh tests/e2e/prepare.sh tests/e2e/run.sh \
   tests/e2e/conftest.py tests/e2e/postfix.py tests/e2e/sink.py \
-  tests/e2e/tidings.py tests/e2e/house.py tests/e2e/test_disk.py tests/e2e/test_bad_input.py tests/e2e/test_postfix.py tests/e2e/test_harness.py tests/e2e/test_ctl.py \
+  tests/e2e/tidings.py tests/e2e/house.py tests/e2e/test_disk.py tests/e2e/test_bad_input.py tests/e2e/test_postfix.py tests/e2e/test_harness.py tests/e2e/test_ctl.py tests/e2e/test_dkim.py \
   tests/e2e/circle.py tests/e2e/test_circle.py tests/e2e/test_circle_unsubscribe.py \
   tests/e2e/test_circle_workflow.py tests/e2e/test_circle_tenants.py \
   tests/e2e/test_circle_reload.py tests/e2e/test_demo.py \

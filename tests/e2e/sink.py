@@ -49,7 +49,7 @@ class Delivery:
 
     def headers(self, name):
         """All values of header NAME, unfolded, as text, from top to bottom."""
-        pattern = rb"(?im)^" + re.escape(name.encode()) + rb"[ \t]*:((?:.*)(?:\r\n[ \t].*)*)\r?$"
+        pattern = rb"(?im)^" + re.escape(name.encode()) + rb"[ \t]*:([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r?$"
         found = re.findall(pattern, self.header)
         return [re.sub(rb"\r\n(?=[ \t])", b"", v).strip().decode("utf-8", "surrogateescape") for v in found]
 

@@ -261,6 +261,7 @@ class Tidings:
             },
             "milter": {"socket": f"unix:{self.milter_socket}", **identity(MILTER, READERS, MILTER_JOURNAL)},
             "filter": {},
+            "dkim": {"keys": self.root / "dkim"},
             "tracker": {"listen": f"127.0.0.1:{self.tracker_port}", **identity(TRACKER, READERS, TRACKER_JOURNAL)},
             "policyd": {
                 "control": self.control_socket,

@@ -246,15 +246,17 @@ static bool take_up(struct walk *walk, GError **error)
 }
 
 static bool start(struct policyd *policyd, const struct workflow *workflow, int64_t contact, int64_t at,
-                  const char *cause, GError **error)
+                  const json_t *cause, GError **error)
 {
+  char *cause_text = cause ? json_dumps(cause, JSON_COMPACT) : NULL;
   struct store_journey journey = {.id = store_next_id(policyd->store, policyd_now(policyd)),
                                   .tenant = workflow->tenant,
                                   .workflow = workflow->id,
                                   .contact = contact,
                                   .active = true,
                                   .step = g_strdup(flow_step_name(workflow->flow, 0)),
-                                  .cause = g_strdup(cause)};
+                                  .cause = g_strdup(cause_text)};
+  free(cause_text);
   struct walk walk = {.policyd = policyd, .journey = &journey, .workflow = workflow};
   flow_start(workflow->flow, at, &walk.state);
   bool done = decide(&walk, true, error);
@@ -290,7 +292,7 @@ bool engine_triggers(struct policyd *policyd, int64_t tenant, const struct flow_
 }
 
 bool engine_event(struct policyd *policyd, int64_t tenant, int64_t contact, const struct flow_event *event,
-                  const char *cause, GError **error)
+                  const json_t *cause, GError **error)
 {
   if (!contact) return true;
   g_autoptr(GArray) journeys = store_journeys_of(policyd->store, tenant, contact, true, error);

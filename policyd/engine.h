@@ -1,5 +1,7 @@
 #pragma once
 
+#include <jansson.h>
+
 #include "flow/flow.h"
 #include "policyd/policyd.h"
 
@@ -8,10 +10,10 @@
  * are one. */
 
 /* EVENT, which is in the store already, happened to CONTACT (0: nobody we know).
- * Moves on what waits for it and starts what it triggers. CAUSE (JSON text, may
+ * Moves on what waits for it and starts what it triggers. CAUSE (an object, may
  * be NULL) is kept for the messages. */
 bool engine_event(struct policyd *policyd, int64_t tenant, int64_t contact, const struct flow_event *event,
-                  const char *cause, GError **error);
+                  const json_t *cause, GError **error);
 
 /* True if EVENT starts any workflow of TENANT: then its contact is worth making. */
 bool engine_triggers(struct policyd *policyd, int64_t tenant, const struct flow_event *event, GError **error);

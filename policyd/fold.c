@@ -104,12 +104,19 @@ static void count(struct policyd *policyd, const struct store_mail *mail, const 
   }
 }
 
+/* The id of a list, 0 if there is none. It never changes, so it is remembered. */
 static int64_t list_id(struct policyd *policyd, int64_t tenant, const char *name)
 {
   struct store_list list = {0};
-  if (!name || !store_list_get(policyd->store, tenant, name, 0, &list, NULL)) return 0;
+  if (!name) return 0;
+  char key[128];
+  g_snprintf(key, sizeof key, "%" PRId64 "/%s", tenant, name);
+  const int64_t *known = g_hash_table_lookup(policyd->list_ids, key);
+  if (known) return *known;
+  if (!store_list_get(policyd->store, tenant, name, 0, &list, NULL)) return 0;
   int64_t id = list.id;
   store_list_clear(&list);
+  g_hash_table_insert(policyd->list_ids, g_strdup(key), g_memdup2(&id, sizeof id));
   return id;
 }
 
@@ -233,12 +240,10 @@ static bool fold_mail(const struct folding *f, GError **error)
   struct flow_event event = as_flow_event(f);
   /* A journey that starts from this mail may ask for its opens and clicks. */
   json_object_set_new(f->data, "mail", json_integer(mail.id));
-  char *cause = json_dumps(f->data, JSON_COMPACT);
   bool refused = is_refused(f);
   bool done = (!event.of_workflow || note_offered(f, &mail, error)) &&
               store_mail_add(f->policyd->store, &mail, error) && add_event(f, contact, 0, NULL, error) &&
-              (refused || engine_event(f->policyd, mail.tenant, contact, &event, cause, error));
-  free(cause);
+              (refused || engine_event(f->policyd, mail.tenant, contact, &event, f->data, error));
   if (!refused) count(f->policyd, &mail, mail.list ? text_of(f, "list") : NULL, "mails", f->event->at);
   if (g_strcmp0(mail.action, "tracked") == 0) count_tracked(f, &mail);
   store_mail_clear(&mail);
@@ -295,7 +300,7 @@ static bool fold_hit(const struct folding *f, GError **error)
   if (done) count_hit(f, &mail, click, machine, first);
   if (done && !machine && mail.contact) {
     struct flow_event event = as_flow_event(f);
-    done = engine_event(f->policyd, mail.tenant, mail.contact, &event, text, error);
+    done = engine_event(f->policyd, mail.tenant, mail.contact, &event, f->data, error);
   }
   free(text);
   store_mail_clear(&mail);
@@ -331,7 +336,7 @@ static bool fold_unsubscribed(const struct folding *f, GError **error)
   bool done = fold_unsubscribe(policyd, f->event->tenant, contact, address, id, how ? how : "page",
                                f->event->at, error) &&
               add_event(f, contact, 0, NULL, error) &&
-              engine_event(policyd, f->event->tenant, contact, &event, f->event->data, error);
+              engine_event(policyd, f->event->tenant, contact, &event, f->data, error);
   count(policyd, &mail, list, "unsubscribed", f->event->at);
   store_mail_clear(&mail);
   return done;
@@ -351,7 +356,7 @@ static bool fold_known(const struct folding *f, int64_t contact, GError **error)
 {
   struct flow_event event = as_flow_event(f);
   return add_event(f, contact, 0, NULL, error) &&
-         engine_event(f->policyd, f->event->tenant, contact, &event, f->event->data, error);
+         engine_event(f->policyd, f->event->tenant, contact, &event, f->data, error);
 }
 
 static bool fold_one(const struct folding *f, GError **error)
@@ -395,6 +400,7 @@ struct fold *fold_new(struct policyd *policyd, GError **error)
 {
   struct fold *fold = g_new0(struct fold, 1);
   fold->policyd = policyd;
+  policyd->list_ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   policyd->list_names = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
   fold->events = g_array_new(FALSE, TRUE, sizeof(struct event));
   g_array_set_clear_func(fold->events, (GDestroyNotify)event_clear);
@@ -414,6 +420,7 @@ void fold_free(struct fold *fold)
   journal_reader_close(fold->mails[1].reader);
   journal_reader_close(fold->tracker.reader);
   g_array_unref(fold->events);
+  g_clear_pointer(&fold->policyd->list_ids, g_hash_table_unref);
   g_clear_pointer(&fold->policyd->list_names, g_hash_table_unref);
   g_free(fold);
 }

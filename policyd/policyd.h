@@ -37,7 +37,8 @@ struct policyd {
   struct control *control;
 
   GMainLoop *loop;
-  GHashTable *list_names; /* list id → name (fold.c) */
+  GHashTable *list_ids; /* "tenant/name" → id, and back: they never change (fold.c) */
+  GHashTable *list_names;
   int64_t started;
 };
 

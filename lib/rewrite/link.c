@@ -76,7 +76,8 @@ static bool is_web_scheme(const char *url, size_t length)
          (length == 6 && g_ascii_strncasecmp(url, "https:", 6) == 0);
 }
 
-/* Takes an http or https URL apart, whose case stays; false if it has no host. */
+/* Takes an http or https URL apart, whose case stays; false if it has no host, or
+ * an IPv6 address without its end. */
 static bool take_apart(const char *url, struct address *address)
 {
   const char *at = url + scheme_length(url);
@@ -94,6 +95,7 @@ static bool take_apart(const char *url, struct address *address)
   at += address->path_length;
   address->query = at;
   address->query_length = strcspn(at, "#");
+  if (*host == '[') return memchr(host, ']', address->host_length) != NULL;
   return address->host_length > 0 && *address->host != ':';
 }
 

@@ -51,6 +51,8 @@ static const struct {
     {"https:///x", REWRITE_REASON_MALFORMED},
     {"https://:80/", REWRITE_REASON_MALFORMED},
     {"https://user@/", REWRITE_REASON_MALFORMED},
+    {"https://[::1/x", REWRITE_REASON_MALFORMED},
+    {"https://[::1]/x", REWRITE_REASON_TRACKED},
     {"https:\\\\example.com\\x", REWRITE_REASON_MALFORMED},
     /* H12: what means one thing alone */
     {"https://example.com/\x01", REWRITE_REASON_CHARACTERS},

@@ -8,6 +8,12 @@ extern const struct command contact_commands[];
 extern const struct command workflow_commands[];
 extern const struct command report_commands[];
 
+/* Are ARGS, an object, of the names and types of SPEC? That is "name=t name=t …",
+ * where t is s (text), i (a whole number), b (true or false), o (an object), a (a
+ * list of texts) or l (a list). null is as if it were not given. Errors: INPUT,
+ * naming the argument. */
+bool command_args(const char *spec, json_t *args, GError **error);
+
 /* Is TEXT a name of ours: 1 to 64 of [a-z0-9-], beginning with a letter or digit?
  * Errors: INPUT, saying so. */
 bool command_name(const char *what, const char *text, GError **error);

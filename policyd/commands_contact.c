@@ -130,7 +130,8 @@ static json_t *contact_import(struct request *request, GError **error)
     struct store_contact contact = {0};
     g_autoptr(GError) fault = NULL;
     bool added = false;
-    if (put_contact(request, tenant.id, lists, entry, "import", &added, &contact, &fault))
+    if (command_args("address=s zone=s fields=o", entry, &fault) &&
+        put_contact(request, tenant.id, lists, entry, "import", &added, &contact, &fault))
       added ? added_n++ : updated++;
     else if (g_error_matches(fault, TIDINGS_ERROR, TIDINGS_ERROR_INPUT))
       json_array_append_new(errors, json_pack("{s:I,s:s}", "row", (json_int_t)i, "message", fault->message));
@@ -336,12 +337,12 @@ static json_t *event_list(struct request *request, GError **error)
 }
 
 const struct command contact_commands[] = {
-    {"contact.add", contact_add, true},
-    {"contact.import", contact_import, true},
-    {"contact.show", contact_show, false},
-    {"contact.list", contact_list, false},
-    {"contact.unsubscribe", contact_unsubscribe, true},
-    {"event.send", event_send, true},
-    {"event.list", event_list, false},
-    {NULL, NULL, false},
+    {"contact.add", contact_add, true, "tenant=s address=s zone=s fields=o lists=a source=s"},
+    {"contact.import", contact_import, true, "tenant=s lists=a contacts=l"},
+    {"contact.show", contact_show, false, "tenant=s address=s"},
+    {"contact.list", contact_list, false, "tenant=s after=i limit=i"},
+    {"contact.unsubscribe", contact_unsubscribe, true, "tenant=s address=s list=s"},
+    {"event.send", event_send, true, "tenant=s address=s name=s properties=o"},
+    {"event.list", event_list, false, "tenant=s after=i limit=i"},
+    {NULL, NULL, false, NULL},
 };

@@ -42,7 +42,7 @@ static json_t *status(struct request *request, GError **error)
 }
 
 const struct command report_commands[] = {
-    {"report", report, false},
-    {"status", status, false},
-    {NULL, NULL, false},
+    {"report", report, false, "tenant=s from=i until=i"},
+    {"status", status, false, ""},
+    {NULL, NULL, false, NULL},
 };

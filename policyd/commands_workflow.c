@@ -213,9 +213,9 @@ static json_t *workflow_show(struct request *request, GError **error)
 }
 
 const struct command workflow_commands[] = {
-    {"workflow.load", workflow_load, true},
-    {"workflow.stop", workflow_stop, true},
-    {"workflow.list", workflow_list, false},
-    {"workflow.show", workflow_show, false},
-    {NULL, NULL, false},
+    {"workflow.load", workflow_load, true, "tenant=s file=s source=s messages=o"},
+    {"workflow.stop", workflow_stop, true, "tenant=s name=s"},
+    {"workflow.list", workflow_list, false, "tenant=s"},
+    {"workflow.show", workflow_show, false, "tenant=s name=s"},
+    {NULL, NULL, false, NULL},
 };

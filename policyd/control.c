@@ -106,30 +106,41 @@ static json_t *run(struct request *request, const char *name, GError **error)
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "unknown request '%s'", name ? name : "");
     return NULL;
   }
+  if (!command_args(command->args, request->args, error)) return NULL;
   return command->writes ? run_writing(command, request, error) : command->run(request, error);
 }
 
-/* Answers one line; never stops the feeding. */
+static json_t *run_line(struct client *client, json_t *asked, GError **error)
+{
+  json_t *args = json_object_get(asked, "args"), *none = json_object(), *ok = NULL;
+  struct request request = {
+      .policyd = client->control->policyd, .args = args ? args : none, .out = client->answer};
+  if (json_is_object(request.args))
+    ok = run(&request, json_string_value(json_object_get(asked, "do")), error);
+  else
+    g_set_error_literal(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "'args' must be an object");
+  json_decref(none);
+  return ok;
+}
+
+/* Answers one line. Stops the feeding if the client does not read what it asks. */
 static bool answer_line(void *data, const char *line, size_t length, GError **stop)
 {
-  (void)stop;
   struct client *client = data;
   g_autoptr(GError) error = NULL;
-  json_t *asked = control_parse(line, length, &error), *ok = NULL;
-  if (asked) {
-    json_t *args = json_object_get(asked, "args"), *none = json_object();
-    struct request request = {.policyd = client->control->policyd,
-                              .args = json_is_object(args) ? args : none,
-                              .out = client->answer};
-    ok = run(&request, json_string_value(json_object_get(asked, "do")), &error);
-    json_decref(none);
-    json_decref(asked);
-  }
+  json_t *asked = control_parse(line, length, &error);
+  json_t *ok = asked ? run_line(client, asked, &error) : NULL;
+  json_decref(asked);
+  if (!ok && !error)
+    g_set_error_literal(&error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the answer cannot be written as JSON");
   if (ok)
     control_put(client->answer, "ok", ok);
   else
     control_put_error(client->answer, error);
-  return true;
+  if (client->answer->len < OUT_MAX) return true;
+  g_set_error(stop, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT, "more than %d bytes of answers were not read",
+              OUT_MAX);
+  return false;
 }
 
 /* ---- connections */
@@ -187,9 +198,14 @@ static gboolean on_readable(int fd, GIOCondition condition, gpointer data)
   char bytes[READ_SIZE];
   ssize_t n = recv(fd, bytes, sizeof bytes, MSG_DONTWAIT);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return G_SOURCE_CONTINUE;
-  if (n > 0 && control_frame_feed(client->frame, bytes, (size_t)n, answer_line, client, NULL) &&
+  g_autoptr(GError) error = NULL;
+  if (n > 0 && control_frame_feed(client->frame, bytes, (size_t)n, answer_line, client, &error) &&
       send_answers(client))
     return G_SOURCE_CONTINUE;
+  if (error) {
+    control_put_error(client->answer, error);
+    flush(client);
+  }
   client->in = 0;
   drop(client);
   return G_SOURCE_REMOVE;
@@ -202,6 +218,9 @@ static gboolean on_connect(int fd, GIOCondition condition, gpointer data)
   int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
   if (peer < 0) return G_SOURCE_CONTINUE;
   if (control->clients->len >= CLIENTS_MAX) {
+    static const char full[] =
+        "{\"error\":{\"kind\":\"temp\",\"message\":\"too many connections; try again\"}}\n";
+    (void)!send(peer, full, sizeof full - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     close(peer);
     return G_SOURCE_CONTINUE;
   }

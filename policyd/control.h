@@ -36,11 +36,13 @@ bool request_tenant(const struct request *request, struct store_tenant *tenant, 
 /* Does the work; gives what goes into {"ok":…}, or NULL and an error. */
 typedef json_t *command_fn(struct request *request, GError **error);
 
-/* WRITES: stands in a transaction, and the directory goes out after it. */
+/* WRITES: stands in a transaction, and the directory goes out after it. ARGS: what
+ * it takes, for command_args(). */
 struct command {
   const char *name;
   command_fn *run;
   bool writes;
+  const char *args;
 };
 
 /* All of them, ended by a NULL name (commands.c). */

@@ -3,8 +3,8 @@
  * A round folds what the producers wrote, moves on the journeys that are due,
  * hands over what is to be sent, and publishes what changed. It comes every
  * fold_interval, and at once when a submitter has a result. A round that fails
- * changes nothing and is tried again after a second; the fault is logged once a
- * minute. */
+ * changes nothing and is tried again after a second; the same fault is logged once
+ * a minute. */
 
 #include "policyd/serve.h"
 
@@ -20,21 +20,27 @@
 #include "policyd/timers.h"
 #include "policyd/workflows.h"
 
-enum { DUE_BATCH = 500, ROUNDS_AT_ONCE = 8 };
+enum { DUE_BATCH = 500, ROUNDS_AT_ONCE = 8, FAULTS_MAX = 16 };
 
 struct serve {
   struct policyd policyd;
   struct proc *proc;
-  struct log_limit complaint;
+  GHashTable *faults; /* what was logged in this minute */
+  int64_t forget_at;  /* monotonic: the minute's end */
   int64_t rest_until; /* monotonic: after a fault */
   guint tick, results, signals;
 };
 
 static void complain(struct serve *serve, GError *error)
 {
-  uint64_t held;
-  serve->rest_until = g_get_monotonic_time() + G_USEC_PER_SEC;
-  if (log_due(&serve->complaint, policyd_now(&serve->policyd), CLOCK_MINUTE, &held))
+  int64_t now = g_get_monotonic_time();
+  serve->rest_until = now + G_USEC_PER_SEC;
+  if (now >= serve->forget_at) {
+    g_hash_table_remove_all(serve->faults);
+    serve->forget_at = now + CLOCK_MINUTE;
+  }
+  if (g_hash_table_size(serve->faults) < FAULTS_MAX &&
+      g_hash_table_add(serve->faults, g_strdup(error->message)))
     log_event(serve->policyd.log, LOG_EVENT_ROUND_FAILED, NULL, "reason=%s", LOG_VALUE(error->message));
   g_error_free(error);
 }
@@ -192,6 +198,7 @@ static void run(struct serve *serve)
 bool serve(struct proc *proc, GError **error)
 {
   struct serve serve = {.proc = proc,
+                        .faults = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
                         .policyd = {.conf = proc->conf,
                                     .clock = proc->clock,
                                     .log = proc->log,
@@ -200,5 +207,6 @@ bool serve(struct proc *proc, GError **error)
   bool opened = open_all(&serve.policyd, error);
   if (opened) run(&serve);
   close_all(&serve.policyd);
+  g_hash_table_unref(serve.faults);
   return opened;
 }

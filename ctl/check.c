@@ -44,9 +44,10 @@ static void check_sender(struct check *check, const struct flow *flow, const str
 }
 
 /* The message file NAME, beside the workflow file. One that cannot be read is a problem of that step. */
-static void check_message(struct app *app, const char *file, const struct flow *flow, int step,
+static void check_message(struct app *app, const struct doc *doc, const struct flow *flow, int step,
                           struct check *check)
 {
+  const char *file = doc_name(doc);
   const char *name = flow_step_message(flow, step);
   if (!name || json_object_get(check->messages, name)) return;
   g_autofree char *folder = g_path_get_dirname(file);
@@ -56,8 +57,10 @@ static void check_message(struct app *app, const char *file, const struct flow *
   g_autofree char *bytes = file_read(app, path, MESSAGE_FILE_MAX + 1, &length, &fault);
   if (!bytes) {
     app->status = 0;
-    add_problem(check, g_strdup_printf("%s:1: step %s sends %s, which stands beside this file: %s", file,
-                                       flow_step_name(flow, step), name, fault->message));
+    g_autofree char *pointer = g_strdup_printf("/steps/%d/send", step);
+    add_problem(check,
+                g_strdup_printf("%s:%u: step %s sends %s, which stands beside this file: %s", file,
+                                doc_line(doc, pointer), flow_step_name(flow, step), name, fault->message));
     return;
   }
   g_autoptr(message_auto) message = message_compile((const uint8_t *)bytes, length, path, &fault);
@@ -71,22 +74,22 @@ static void check_message(struct app *app, const char *file, const struct flow *
 
 /* --- the workflow --- */
 
-static void check_zone(struct app *app, const char *file, const struct flow *flow, struct check *check)
+static void check_zone(struct app *app, const struct doc *doc, const struct flow *flow, struct check *check)
 {
   g_autoptr(GError) fault = NULL;
   const char *zone = flow_about(flow)->zone;
   struct zoneinfo *zones = app_zones(app, NULL);
   if (!zone || !zones || zoneinfo_get(zones, zone, &fault)) return;
-  add_problem(check, g_strdup_printf("%s:1: zone: %s", file, fault->message));
+  add_problem(check, g_strdup_printf("%s:%u: %s", doc_name(doc), doc_line(doc, "/zone"), fault->message));
 }
 
-static void check_flow(struct app *app, const char *file, const struct flow *flow, struct check *check)
+static void check_flow(struct app *app, const struct doc *doc, const struct flow *flow, struct check *check)
 {
   check->name = g_strdup(flow_about(flow)->name);
   check->steps = flow_about(flow)->steps;
-  check_zone(app, file, flow, check);
+  check_zone(app, doc, flow, check);
   for (int step = 0; step < check->steps; step++)
-    check_message(app, file, flow, step, check);
+    check_message(app, doc, flow, step, check);
 }
 
 bool check_workflow(struct app *app, const char *file, struct check *check, GError **error)
@@ -102,7 +105,7 @@ bool check_workflow(struct app *app, const char *file, struct check *check, GErr
     return true;
   }
   g_autoptr(flow_auto) flow = flow_compile(doc, check->problems, &fault);
-  if (flow) check_flow(app, file, flow, check);
+  if (flow) check_flow(app, doc, flow, check);
   if (!flow && !check->problems->len) take_problem(check, &fault);
   check->errors = 0;
   for (unsigned i = 0; i < check->problems->len; i++)

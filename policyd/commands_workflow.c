@@ -9,15 +9,16 @@
 #include "policyd/workflows.h"
 
 /* Every message that FLOW sends must be given and compile. */
-static bool check_messages(const struct flow *flow, json_t *messages, GError **error)
+static bool check_messages(const struct doc *doc, const struct flow *flow, json_t *messages, GError **error)
 {
   for (int step = 0; step < flow_about(flow)->steps; step++) {
     const char *name = flow_step_message(flow, step);
     const char *source = name ? json_string_value(json_object_get(messages, name)) : NULL;
     if (!name) continue;
     if (!source) {
-      g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "step %s sends %s, which is not there",
-                  flow_step_name(flow, step), name);
+      g_autofree char *pointer = g_strdup_printf("/steps/%d/send", step);
+      doc_error(doc, error, pointer, "step %s sends %s, which is not there", flow_step_name(flow, step),
+                name);
       return false;
     }
     g_autoptr(message_auto) message = message_compile((const uint8_t *)source, strlen(source), name, error);
@@ -31,13 +32,28 @@ static bool check_messages(const struct flow *flow, json_t *messages, GError **e
   return true;
 }
 
-static bool check_list(struct policyd *policyd, int64_t tenant, const char *name, GError **error)
+static bool check_list(struct policyd *policyd, const struct doc *doc, int64_t tenant, const char *name,
+                       GError **error)
 {
   struct store_list list = {0};
+  g_autoptr(GError) fault = NULL;
   if (!name) return true;
-  bool found = store_list_get(policyd->store, tenant, name, 0, &list, error);
+  bool found = store_list_get(policyd->store, tenant, name, 0, &list, &fault);
   store_list_clear(&list);
-  return found;
+  if (found) return true;
+  if (g_error_matches(fault, TIDINGS_ERROR, TIDINGS_ERROR_NOTFOUND))
+    doc_error(doc, error, "/list", "%s", fault->message);
+  else
+    g_propagate_error(error, g_steal_pointer(&fault));
+  return false;
+}
+
+static bool check_zone(struct policyd *policyd, const struct doc *doc, const char *zone, GError **error)
+{
+  g_autoptr(GError) fault = NULL;
+  if (!zone || zoneinfo_get(policyd->zones, zone, &fault)) return true;
+  doc_error(doc, error, "/zone", "%s", fault->message);
+  return false;
 }
 
 static bool keep_messages(struct policyd *policyd, const struct store_workflow *row, const struct flow *flow,
@@ -83,9 +99,9 @@ static json_t *workflow_load(struct request *request, GError **error)
   if (!source || !request_tenant(request, &tenant, error)) return NULL;
   g_autoptr(doc_auto) doc = doc_parse_yaml(source, strlen(source), file ? file : "workflow", error);
   g_autoptr(flow_auto) flow = doc ? flow_compile(doc, NULL, error) : NULL;
-  if (flow && check_messages(flow, messages, error) &&
-      check_list(policyd, tenant.id, flow_about(flow)->list, error) &&
-      command_zone(policyd, flow_about(flow)->zone, error))
+  if (flow && check_messages(doc, flow, messages, error) &&
+      check_list(policyd, doc, tenant.id, flow_about(flow)->list, error) &&
+      check_zone(policyd, doc, flow_about(flow)->zone, error))
     ok = keep_workflow(policyd, tenant.id, flow, source, messages, error);
   store_tenant_clear(&tenant);
   return ok;

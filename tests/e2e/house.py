@@ -119,8 +119,8 @@ def locked(path):
 
 
 class Mail:
-    """A milter with a published directory behind a real Postfix; the milter is
-    not started."""
+    """A milter with a published directory behind a real Postfix's submission port;
+    mail to its other port passes no milter. The milter is not started."""
 
     def __init__(self, workdir, **settings):
         self.tidings = Tidings(workdir, **settings)
@@ -129,7 +129,7 @@ class Mail:
         self.tidings.make_keys()
         publish(self.tidings)
         self.sink = Sink()
-        self.postfix = Postfix(workdir, sink=self.sink, milters=[self.tidings.milter_socket], message_size_limit="60000000")
+        self.postfix = Postfix(workdir, sink=self.sink, submission_milters=[self.tidings.milter_socket], message_size_limit="60000000")
         self.postfix.start()
 
     def close(self):
@@ -140,9 +140,9 @@ class Mail:
             self.tidings.kill()
             self.sink.close()
 
-    def send(self, data, to="b@example.org", options=()):
+    def send(self, data, to="b@example.org", port=None):
         before = len(self.sink.mails)
-        submit(self.postfix.submission_port, "a@shop.test", to, data, options=options)
+        submit(port or self.postfix.submission_port, "a@shop.test", to, data)
         wait_until(lambda: len(self.sink.mails) > before, 20, "the message in the sink")
         return self.sink.mails[before]
 
@@ -176,8 +176,8 @@ class Control:
 
     def __init__(self, path, timeout=20):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(timeout)
         self.socket.connect(str(path))
+        self.socket.settimeout(timeout)
         self.file = self.socket.makefile("rb")
 
     def __enter__(self):
@@ -219,6 +219,21 @@ CREATE TABLE start (last INTEGER NOT NULL);
 INSERT INTO start VALUES (0);
 """
 USERS = {"milter": (MILTER, MILTER_JOURNAL), "tracker": (TRACKER, TRACKER_JOURNAL), "filter": (MILTER, MILTER_JOURNAL)}
+
+
+def write_segment(path, values):
+    """Adds rows to a segment; a new one gets its name when it is whole."""
+    making = path if path.exists() else path.with_name("making")
+    making.touch()
+    database = sqlite3.connect(making, isolation_level=None, timeout=20)
+    if making != path:
+        making.chmod(0o660)
+        database.executescript(SEGMENT)
+    database.execute("BEGIN")
+    database.executemany("INSERT INTO event (id, at, kind, tenant, mail, data, last) VALUES (?,?,?,?,?,?,?)", values)
+    database.execute("COMMIT")
+    database.close()
+    making.rename(path)
 
 
 class Policy:
@@ -263,23 +278,27 @@ class Policy:
         self.good("event.send", tenant="shop", address=address, name="order")
 
     def journal(self, producer, rows, segment=1):
-        """Writes events into a segment: ROWS of (kind, mail, data, tenant=1)."""
+        """Writes events into a segment, as the producer's user: ROWS of (kind, mail,
+        data, tenant=1)."""
         path = self.tidings.state / "journal" / producer / f"{segment:012}.db"
-        fresh = not path.exists()
-        database = sqlite3.connect(path, isolation_level=None)
-        if fresh:
-            database.executescript(SEGMENT)
-        database.execute("BEGIN")
+        values = []
         for kind, mail, data, *tenant in rows:
             self.last_id += 1
-            values = (self.last_id << 20, 1_700_000_000_000_000, kind, tenant[0] if tenant else 1, mail, data, self.last_id << 20)
-            database.execute("INSERT INTO event (id, at, kind, tenant, mail, data, last) VALUES (?,?,?,?,?,?,?)", values)
-        database.execute("COMMIT")
-        # The connection stays open, as the producer's does: its log is then not taken in.
-        database.close()
-        for file in path.parent.glob(path.name + "*"):
-            os.chown(file, *USERS[producer])
-            file.chmod(0o660)
+            number = self.last_id << 20
+            values.append((number, 1_700_000_000_000_000, kind, tenant[0] if tenant else 1, mail, data, number))
+        child = os.fork()
+        if child == 0:
+            try:
+                user, group = USERS[producer]
+                os.setgroups([])
+                os.setgid(group)
+                os.setuid(user)
+                os.umask(0o007)
+                write_segment(path, values)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0, f"{path} cannot be written"
         return path
 
     def state(self, sql):

@@ -4,19 +4,53 @@
 
 #include "milter/apply.h"
 
-#include <limits.h>
 #include <string.h>
 
 #include "milter/sign.h"
 
 /* Index 0 would be above the MTA's own Received: (K4). */
-enum { BELOW_RECEIVED = 1 };
+enum { BELOW_RECEIVED = 1, PACKET = 65535 };
 
-static bool send_body(SMFICTX *context, const struct engine_mail *mail, char *message, size_t size)
+/* The body on its way: pieces gathered into packets of the protocol. */
+struct packet {
+  SMFICTX *context;
+  size_t length;
+  char bytes[PACKET];
+};
+
+static bool send_packet(SMFICTX *context, const char *bytes, size_t length)
 {
-  size_t length = size - mail->body;
-  return length <= INT_MAX &&
-         smfi_replacebody(context, (unsigned char *)message + mail->body, (int)length) == MI_SUCCESS;
+  return length == 0 || smfi_replacebody(context, (unsigned char *)bytes, (int)length) == MI_SUCCESS;
+}
+
+/* What fills a packet goes as it stands, so nearly nothing of a large message is copied. */
+static bool take_piece(void *data, const char *piece, size_t length)
+{
+  struct packet *packet = data;
+  for (size_t n; length > 0; piece += n, length -= n) {
+    bool whole = packet->length == 0 && length >= PACKET;
+    n = MIN(length, PACKET - packet->length);
+    if (whole) {
+      if (!send_packet(packet->context, piece, n)) return false;
+      continue;
+    }
+    memcpy(packet->bytes + packet->length, piece, n);
+    packet->length += n;
+    if (packet->length < PACKET) continue;
+    if (!send_packet(packet->context, packet->bytes, PACKET)) return false;
+    packet->length = 0;
+  }
+  return true;
+}
+
+static bool send_body(SMFICTX *context, const struct engine_mail *mail, const struct mail_edits *edits)
+{
+  if (mail_edits_count(edits) == 0) return true;
+  struct packet packet;
+  packet.context = context;
+  packet.length = 0;
+  return mail_edits_give(edits, mail->message, mail->body, mail->length, take_piece, &packet) &&
+         send_packet(context, packet.bytes, packet.length);
 }
 
 static bool send_header(SMFICTX *context, const struct rewrite_header *header, bool leading)
@@ -68,53 +102,35 @@ static sfsistat refuse(SMFICTX *context, const char *sentence)
   return SMFIS_REJECT;
 }
 
-/* What goes to the MTA. */
-struct burst {
-  char *message; /* with the edits made; NULL: there are none */
-  size_t size;
-  char *signature; /* NULL: none */
-};
-
-static void burst_clear(struct burst *burst)
-{
-  g_free(burst->message);
-  g_free(burst->signature);
-}
-
-/* A message that cannot be signed goes out all the same. */
-static void make_signature(struct engine *engine, const struct engine_mail *mail,
-                           const struct engine_verdict *verdict, struct burst *burst)
-{
-  g_autoptr(GError) error = NULL;
-  const char *message = burst->message ? burst->message : mail->message;
-  size_t size = burst->message ? burst->size : mail->length;
-  if (!verdict->key) return;
-  burst->signature = sign_value(engine->sign, verdict->key, mail, verdict->result, message + mail->body,
-                                size - mail->body, clock_now(engine->clock), &error);
-  metrics_add(&engine->metrics, burst->signature ? METRIC_MILTER_SIGNED : METRIC_MILTER_UNSIGNED, 1);
-  if (!burst->signature)
-    log_event(engine->log, LOG_EVENT_UNSIGNED, mail->queue_id, "reason=%s", LOG_VALUE(error->message));
-}
-
-static bool burst_prepare(struct engine *engine, const struct engine_mail *mail,
-                          const struct engine_verdict *verdict, struct burst *burst, GError **error)
+/* *SIGNATURE stays NULL where none is due, and where the message cannot be signed:
+ * it goes out all the same. */
+static bool make_signature(struct engine *engine, const struct engine_mail *mail,
+                           const struct engine_verdict *verdict, char **signature, GError **error)
 {
   struct mail_edits *edits = verdict->result->edits;
+  g_autofree char *changed = NULL;
+  g_autoptr(GError) fault = NULL;
+  size_t size = mail->length;
+  if (!verdict->key) return true;
   if (mail_edits_count(edits) > 0 &&
-      !mail_edits_apply(edits, mail->message, mail->length, &burst->message, &burst->size, error))
+      !mail_edits_apply(edits, mail->message, mail->length, &changed, &size, error))
     return false;
-  make_signature(engine, mail, verdict, burst);
+  const char *message = changed ? changed : mail->message;
+  *signature = sign_value(engine->sign, verdict->key, mail, verdict->result, message + mail->body,
+                          size - mail->body, clock_now(engine->clock), &fault);
+  metrics_add(&engine->metrics, *signature ? METRIC_MILTER_SIGNED : METRIC_MILTER_UNSIGNED, 1);
+  if (!*signature)
+    log_event(engine->log, LOG_EVENT_UNSIGNED, mail->queue_id, "reason=%s", LOG_VALUE(fault->message));
   return true;
 }
 
-static bool burst_send(SMFICTX *context, const struct engine_mail *mail, const GPtrArray *arguments,
-                       bool leading, const struct engine_verdict *verdict, const struct burst *burst)
+static bool send_burst(SMFICTX *context, const struct engine_mail *mail, const GPtrArray *arguments,
+                       bool leading, const struct engine_verdict *verdict, char *signature)
 {
-  struct rewrite_header signature = {
-      .op = REWRITE_HEADER_INSERT, .name = (char *)SIGN_FIELD, .value = burst->signature};
-  return (!burst->message || send_body(context, mail, burst->message, burst->size)) &&
+  struct rewrite_header field = {.op = REWRITE_HEADER_INSERT, .name = (char *)SIGN_FIELD, .value = signature};
+  return send_body(context, mail, verdict->result->edits) &&
          send_headers(context, verdict->result->headers, leading) &&
-         (!burst->signature || send_header(context, &signature, leading)) &&
+         (!signature || send_header(context, &field, leading)) &&
          send_removals(context, arguments, verdict->remove);
 }
 
@@ -123,11 +139,11 @@ sfsistat apply_verdict(SMFICTX *context, struct engine *engine, const struct eng
 {
   if (verdict->put_off) return SMFIS_TEMPFAIL;
   if (verdict->refusal) return refuse(context, verdict->refusal);
-  struct burst burst = {0};
+  g_autofree char *signature = NULL;
   g_autoptr(GError) error = NULL;
-  bool sent = burst_prepare(engine, mail, verdict, &burst, &error) &&
-              burst_send(context, mail, arguments, leading, verdict, &burst);
-  burst_clear(&burst);
+  bool sent = mail_edits_seal(verdict->result->edits, mail->length, &error) &&
+              make_signature(engine, mail, verdict, &signature, &error) &&
+              send_burst(context, mail, arguments, leading, verdict, signature);
   if (sent) return SMFIS_CONTINUE;
   metrics_add(&engine->metrics, METRIC_MILTER_PUT_OFF, 1);
   log_event(engine->log, LOG_EVENT_PUT_OFF, mail->queue_id, "reason=%s",

@@ -21,10 +21,11 @@
 #define NO_REPLY                                                                                             \
   (SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_DATA | SMFIP_NR_UNKN |           \
    SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY)
-#define NOT_WANTED (SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA)
+#define NOT_WANTED (SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA | SMFIP_NOEOH)
 #define ACTIONS    (SMFIF_CHGBODY | SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_DELRCPT)
 
-enum { MAX_RECIPIENTS = 100000 };
+/* An idle connection keeps the buffer of its last message up to KEPT bytes. */
+enum { MAX_RECIPIENTS = 100000, KEPT = 64 * 1024 };
 
 struct session {
   /* of the connection */
@@ -57,14 +58,18 @@ static void message_reset(struct session *s)
   g_clear_pointer(&s->user, g_free);
   g_ptr_array_set_size(s->recipients, 0);
   g_ptr_array_set_size(s->arguments, 0);
-  g_clear_pointer(&s->message, g_free);
-  s->length = s->size = s->body = s->total = 0;
+  if (s->size > KEPT) {
+    g_clear_pointer(&s->message, g_free);
+    s->size = 0;
+  }
+  s->length = s->body = s->total = 0;
   s->too_large = false;
 }
 
 static void session_free(struct session *s)
 {
   message_reset(s);
+  g_free(s->message);
   g_ptr_array_unref(s->recipients);
   g_ptr_array_unref(s->arguments);
   g_free(s->listener);
@@ -128,6 +133,27 @@ static char *bare(const char *argument)
 
 /* ---- callbacks ---- */
 
+/* What we want to be told of. Postfix sends the names' values before each step,
+ * and those of the end of the header before each field: where we want none, one
+ * that nobody has is shorter than the default. */
+static void ask_for_macros(SMFICTX *context)
+{
+  static const struct {
+    int step;
+    const char *names;
+  } wanted[] = {
+      {SMFIM_CONNECT, "{daemon_name}"},
+      {SMFIM_HELO, "{none}"},
+      {SMFIM_ENVFROM, "{auth_authen}"},
+      {SMFIM_ENVRCPT, "{none}"},
+      {SMFIM_DATA, "{none}"},
+      {SMFIM_EOH, "{none}"},
+      {SMFIM_EOM, "i"},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++)
+    smfi_setsymlist(context, wanted[i].step, (char *)wanted[i].names);
+}
+
 static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned long protocol,
                              unsigned long unused2, unsigned long unused3, unsigned long *actions_out,
                              unsigned long *protocol_out, unsigned long *out2, unsigned long *out3)
@@ -137,11 +163,7 @@ static sfsistat on_negotiate(SMFICTX *context, unsigned long actions, unsigned l
   if ((actions & ACTIONS) != ACTIONS) return SMFIS_REJECT;
   struct session *s = session_new();
   s->protocol = protocol & (NO_REPLY | NOT_WANTED | SMFIP_HDR_LEADSPC);
-  if (actions & SMFIF_SETSYMLIST) {
-    smfi_setsymlist(context, SMFIM_CONNECT, (char *)"{daemon_name}");
-    smfi_setsymlist(context, SMFIM_ENVFROM, (char *)"{auth_authen}");
-    smfi_setsymlist(context, SMFIM_EOM, (char *)"i");
-  }
+  if (actions & SMFIF_SETSYMLIST) ask_for_macros(context);
   *actions_out = ACTIONS | (actions & SMFIF_SETSYMLIST);
   *protocol_out = s->protocol;
   *out2 = *out3 = 0;

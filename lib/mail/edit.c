@@ -114,10 +114,24 @@ static bool edited_size(const struct mail_edits *edits, size_t length, size_t *s
   return *size < SIZE_MAX;
 }
 
-static char *copy_bytes(char *to, const char *from, size_t length)
+bool mail_edits_give(const struct mail_edits *edits, const char *bytes, size_t from, size_t length,
+                     mail_edits_take *take, void *data)
 {
-  if (length > 0) memcpy(to, from, length);
-  return to + length;
+  for (size_t i = 0; i < edits->entries->len; i++) {
+    const struct mail_edit *edit = mail_edits_at(edits, i);
+    if (edit->offset > from && !take(data, bytes + from, edit->offset - from)) return false;
+    if (edit->size > 0 && !take(data, edit->bytes, edit->size)) return false;
+    from = edit->offset + edit->length;
+  }
+  return from == length || take(data, bytes + from, length - from);
+}
+
+static bool take_copy(void *data, const char *piece, size_t length)
+{
+  char **to = data;
+  memcpy(*to, piece, length);
+  *to += length;
+  return true;
 }
 
 bool mail_edits_apply(struct mail_edits *edits, const char *bytes, size_t length, char **result, size_t *size,
@@ -130,14 +144,7 @@ bool mail_edits_apply(struct mail_edits *edits, const char *bytes, size_t length
     return false;
   }
   *result = to;
-  size_t at = 0;
-  for (size_t i = 0; i < edits->entries->len; i++) {
-    const struct mail_edit *edit = mail_edits_at(edits, i);
-    to = copy_bytes(to, bytes + at, edit->offset - at);
-    to = copy_bytes(to, edit->bytes, edit->size);
-    at = edit->offset + edit->length;
-  }
-  to = copy_bytes(to, bytes + at, length - at);
+  mail_edits_give(edits, bytes, 0, length, take_copy, &to);
   *to = '\0';
   return true;
 }

@@ -40,3 +40,11 @@ const struct mail_edit *mail_edits_at(const struct mail_edits *edits, size_t i);
  * refused. */
 bool mail_edits_apply(struct mail_edits *edits, const char *bytes, size_t length, char **result, size_t *size,
                       GError **error);
+
+/* Gives TAKE what mail_edits_apply() gives for the bytes from FROM on, piece by
+ * piece and without a copy: runs of the original and replacements, none of them
+ * empty. EDITS are sealed and begin at FROM or later. False as soon as TAKE says
+ * so. */
+typedef bool mail_edits_take(void *data, const char *piece, size_t length);
+bool mail_edits_give(const struct mail_edits *edits, const char *bytes, size_t from, size_t length,
+                     mail_edits_take *take, void *data);

@@ -118,11 +118,20 @@ static bool has_boundary(const struct mail_tree *tree, size_t i, const char *tex
   return has;
 }
 
+static bool is_in_multipart(const struct mail_tree *tree, size_t i)
+{
+  int up = tree->parts[i].parent;
+  while (up >= 0 && !tree->parts[up].multipart)
+    up = tree->parts[up].parent;
+  return up >= 0;
+}
+
 static bool check_result(const struct mail_tree *tree, size_t i, const struct mail_decoded *leaf,
                          struct mail_edits *raw, GError **error)
 {
   g_autofree char *result = NULL;
   size_t size;
+  if (!is_in_multipart(tree, i)) return true;
   if (!mail_edits_apply(raw, leaf->raw, leaf->raw_length, &result, &size, error)) return false;
   if (!has_boundary(tree, i, result, size)) return true;
   return leave(error, "a line would come to look like a boundary");

@@ -16,18 +16,7 @@ struct counts {
   size_t cr, lf, pair, nul;
 };
 
-static void count_block(const char *bytes, size_t length, char before, struct counts *counts)
-{
-  counts->pair += length > 0 && before == '\r' && bytes[0] == '\n';
-  for (size_t i = 0; i < length; i++) {
-    counts->cr += bytes[i] == '\r';
-    counts->lf += bytes[i] == '\n';
-    counts->nul += bytes[i] == '\0';
-    counts->pair += i > 0 && bytes[i - 1] == '\r' && bytes[i] == '\n';
-  }
-}
-
-/* The same for a whole block; the byte before it is at bytes[-1]. */
+/* Counts a whole block; the byte before it is at bytes[-1]. */
 static void count_whole_block(const char *bytes, struct counts *counts)
 {
   uint8_t cr = 0, lf = 0, pair = 0, nul = 0;
@@ -42,6 +31,16 @@ static void count_whole_block(const char *bytes, struct counts *counts)
   counts->lf += lf;
   counts->pair += pair;
   counts->nul += nul;
+}
+
+/* The same for LENGTH bytes, at most a block, BEFORE being the byte before. */
+static void count_block(const char *bytes, size_t length, char before, struct counts *counts)
+{
+  char block[1 + BLOCK];
+  memset(block, ' ', sizeof block);
+  block[0] = before;
+  if (length > 0) memcpy(block + 1, bytes, length);
+  count_whole_block(block + 1, counts);
 }
 
 unsigned mail_line_facts(const char *bytes, size_t length)

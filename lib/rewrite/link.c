@@ -6,6 +6,7 @@
 
 #include "rewrite/link.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* What an address in lower case is made of; none is NUL-terminated. */
@@ -27,11 +28,28 @@ static bool is_in(const char *word, size_t length, const char *const *list)
   return false;
 }
 
+static uint32_t bit_of(char c)
+{
+  return UINT32_C(1) << ((unsigned char)c & 31);
+}
+
+static bool begins_with(const char *text, size_t length, const char *piece)
+{
+  size_t n = strlen(piece);
+  return n <= length && memcmp(text, piece, n) == 0;
+}
+
 /* Whether TEXT, in lower case, holds one of the pieces of LIST. */
 static bool holds(const char *text, size_t length, const char *const *list)
 {
-  for (; *list; list++)
-    if (memmem(text, length, *list, strlen(*list))) return true;
+  uint32_t firsts = 0; /* bits of first bytes: most places of the text begin no piece */
+  for (size_t i = 0; list[i]; i++)
+    firsts |= bit_of(list[i][0]);
+  for (size_t at = 0; at < length; at++) {
+    if (!(firsts & bit_of(text[at]))) continue;
+    for (size_t i = 0; list[i]; i++)
+      if (list[i][0] == text[at] && begins_with(text + at, length - at, list[i])) return true;
+  }
   return false;
 }
 

@@ -63,7 +63,6 @@ static unsigned element_of(const struct html_scan *scan, struct html_range name)
     unsigned element;
   } elements[] = {
 #define ELEMENT(word, element) {word, sizeof word - 1, element}
-      ELEMENT("a", ANCHOR),        ELEMENT("p", BREAK),
       ELEMENT("td", CELL | BREAK), ELEMENT("th", CELL | BREAK),
       ELEMENT("tr", ROW | BREAK),  ELEMENT("br", BREAK),
       ELEMENT("li", BREAK),        ELEMENT("div", BREAK),
@@ -80,6 +79,8 @@ static unsigned element_of(const struct html_scan *scan, struct html_range name)
   };
   size_t length = name.end - name.start;
   char first = g_ascii_tolower(scan->bytes[name.start]);
+  /* Most tags of a mail. */
+  if (length == 1) return first == 'a' ? ANCHOR : first == 'p' ? BREAK : 0;
   if (first == 'v' && length > 2 && scan->bytes[name.start + 1] == ':') return VML;
   for (size_t i = 0; i < G_N_ELEMENTS(elements); i++)
     if (elements[i].length == length && elements[i].name[0] == first &&

@@ -208,18 +208,33 @@ static struct rewrite_part *part_row(struct work *w, size_t part)
   return &g_array_index(w->result->parts, struct rewrite_part, part);
 }
 
+/* Whether TEXT holds "-----BEGIN PGP ". A capital P is rarer than a dash. */
+static bool holds_pgp(const char *text, size_t length)
+{
+  static const char mark[] = "-----BEGIN PGP ";
+  enum { P = 11, LENGTH = sizeof mark - 1 };
+  const char *end = text + length;
+  if (length < LENGTH) return false;
+  for (const char *at = text + P; (at = memchr(at, mark[P], (size_t)(end - at))); at++) {
+    if (end - at < LENGTH - P) return false;
+    if (memcmp(at - P, mark, LENGTH) == 0) return true;
+  }
+  return false;
+}
+
 /* Inline PGP in any text that is not in an attachment. */
 static bool has_pgp(struct work *w)
 {
-  static const char mark[] = "-----BEGIN PGP ";
   for (size_t i = 0; i < w->tree->count; i++) {
     const struct mail_part *part = &w->tree->parts[i];
     if (part->embedded || part->multipart || part->attachment || strcmp(part->type, "text") != 0) continue;
-    struct mail_decoded text = {0};
-    bool found = false;
-    if (mail_decode(part->encoding, w->request->message + part->body.start, part->body.end - part->body.start,
-                    w->request->limits.size, &text, NULL))
-      found = memmem(text.bytes, text.length, mark, sizeof mark - 1) != NULL;
+    const char *raw = w->request->message + part->body.start;
+    size_t length = part->body.end - part->body.start;
+    struct mail_decoded text = {.bytes = raw, .length = length};
+    bool encoded = part->encoding > MAIL_ENCODING_BINARY;
+    bool found =
+        (!encoded || mail_decode(part->encoding, raw, length, w->request->limits.size, &text, NULL)) &&
+        holds_pgp(text.bytes, text.length);
     mail_decoded_clear(&text);
     if (found) return true;
   }

@@ -40,6 +40,19 @@ static sfsistat on_envfrom(SMFICTX *context, char **arguments)
   return SMFIS_NOREPLY;
 }
 
+/* libmilter writes to syslog where a step that wants no reply has no callback. */
+static sfsistat on_connect(SMFICTX *context, char *name, _SOCK_ADDR *address)
+{
+  (void)context, (void)name, (void)address;
+  return SMFIS_NOREPLY;
+}
+
+static sfsistat on_envrcpt(SMFICTX *context, char **arguments)
+{
+  (void)context, (void)arguments;
+  return SMFIS_NOREPLY;
+}
+
 static sfsistat on_header(SMFICTX *context, char *name, char *value)
 {
   (void)context, (void)name, (void)value;
@@ -84,7 +97,9 @@ int main(int argc, char **argv)
       .xxfi_version = SMFI_VERSION,
       .xxfi_flags = SMFIF_CHGBODY,
       .xxfi_negotiate = on_negotiate,
+      .xxfi_connect = on_connect,
       .xxfi_envfrom = on_envfrom,
+      .xxfi_envrcpt = on_envrcpt,
       .xxfi_header = on_header,
       .xxfi_body = on_body,
       .xxfi_eom = on_eom,

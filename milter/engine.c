@@ -7,9 +7,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #include "base/error.h"
+#include "event/write.h"
 #include "keyfile/keyfile.h"
 #include "mail/header.h"
 #include "milter/sign.h"
@@ -150,11 +149,12 @@ static bool is_suppressed(const struct decision *d, const char *address)
   return directory_suppressed(d->view, d->tenant->id, d->list ? d->list->id : 0, address);
 }
 
-static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, json_t *data, GError **error)
+/* Takes DATA. */
+static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, GString *data, GError **error)
 {
   struct engine *engine = d->engine;
+  g_autofree char *text = g_string_free(data, FALSE);
   if (!d->journal) {
-    json_decref(data);
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the journal is not open");
     return false;
   }
@@ -165,28 +165,22 @@ static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, 
       .kind = kind,
       .tenant = d->tenant->id,
       .mail = mail,
-      .data = json_dumps(data, JSON_COMPACT),
+      .data = text,
   };
-  json_decref(data);
   bool ok = journal_append(d->journal, &event, error);
-  event_clear(&event);
   if (!ok) metrics_add(&engine->metrics, METRIC_MILTER_LOST, 1);
   return ok;
-}
-
-static json_t *text_json(const char *text)
-{
-  if (!text) return json_null();
-  g_autofree char *valid = g_utf8_make_valid(text, -1);
-  return json_string(valid);
 }
 
 /* A refusal stands even where it cannot be recorded: it keeps a promise. */
 static void note_suppressed(struct decision *d, const char *address)
 {
   g_autoptr(GError) error = NULL;
-  json_t *data = json_pack("{s:o, s:o, s:s}", "address", text_json(address), "list",
-                           text_json(d->list ? d->list->name : NULL), "reason", "suppressed");
+  GString *data = g_string_new("{");
+  event_write_text(data, "address", address);
+  event_write_text(data, "list", d->list ? d->list->name : NULL);
+  event_write_text(data, "reason", "suppressed");
+  event_write_end(data, '}');
   if (!write_event(d, EVENT_SUPPRESSED, d->id, data, &error))
     log_event(d->engine->log, LOG_EVENT_JOURNAL_FAILED, d->mail->queue_id, "reason=%s",
               LOG_VALUE(error->message));
@@ -302,38 +296,47 @@ static char *field_value(const struct engine_mail *mail, const char *name)
   return g_strstrip(value);
 }
 
-static void set_field(json_t *data, const char *key, const struct engine_mail *mail, const char *name)
+/* A member of DATA that may be missing. */
+static void write_known(GString *data, const char *key, const char *value)
 {
-  g_autofree char *value = field_value(mail, name);
-  if (value) json_object_set_new(data, key, text_json(value));
+  if (value) event_write_text(data, key, value);
 }
 
-static json_t *remaining_json(const struct decision *d)
+static void write_field(GString *data, const char *key, const struct engine_mail *mail, const char *name)
 {
-  json_t *list = json_array();
+  g_autofree char *value = field_value(mail, name);
+  write_known(data, key, value);
+}
+
+static void write_remaining(GString *data, const struct decision *d)
+{
   guint removed = 0;
   const GArray *remove = d->verdict->remove;
+  event_write_begin(data, "to", '[');
   for (guint i = 0; i < d->mail->recipients->len; i++) {
     if (!d->verdict->refusal && removed < remove->len && g_array_index(remove, size_t, removed) == i)
       removed++;
     else
-      json_array_append_new(list, text_json(d->mail->recipients->pdata[i]));
+      event_write_text(data, NULL, d->mail->recipients->pdata[i]);
   }
-  return list;
+  event_write_end(data, ']');
 }
 
 /* Each tracked address once, in the order of their numbers. */
-static json_t *tracked_json(const struct rewrite_result *result)
+static void write_tracked(GString *data, const struct rewrite_result *result)
 {
-  json_t *list = json_array();
   uint32_t last = 0;
+  event_write_begin(data, "links", '[');
   for (guint i = 0; i < result->links->len; i++) {
     const struct rewrite_link *link = &g_array_index(result->links, struct rewrite_link, i);
     if (link->number <= last) continue;
     last = link->number;
-    json_array_append_new(list, json_pack("{s:i, s:s}", "n", (int)link->number, "url", link->url));
+    event_write_begin(data, NULL, '{');
+    event_write_number(data, "n", link->number);
+    event_write_text(data, "url", link->url);
+    event_write_end(data, '}');
   }
-  return list;
+  event_write_end(data, ']');
 }
 
 static const char *action_of(const struct decision *d)
@@ -342,27 +345,33 @@ static const char *action_of(const struct decision *d)
   return d->verdict->result->action == REWRITE_TRACKED ? "tracked" : "left";
 }
 
-static json_t *mail_json(const struct decision *d)
+static GString *mail_data(const struct decision *d)
 {
   const struct engine_mail *mail = d->mail;
   const struct rewrite_result *result = d->verdict->result;
-  const char *reason = d->verdict->refusal ? rewrite_reason_code(REWRITE_REASON_SUPPRESSED)
-                                           : rewrite_reason_code(result->reason);
-  json_t *data = json_pack("{s:o, s:o, s:I, s:s, s:s, s:b, s:s, s:o}", "from", text_json(mail->sender), "to",
-                           remaining_json(d), "size", (json_int_t)mail->total, "action", action_of(d),
-                           "reason", reason, "pixel", result->pixel == REWRITE_REASON_TRACKED, "per",
-                           result->per_recipient ? "recipient" : "message", "links", tracked_json(result));
-  set_field(data, "mid", mail, "Message-ID");
-  set_field(data, "subject", mail, "Subject");
-  if (mail->queue_id) json_object_set_new(data, "qid", text_json(mail->queue_id));
-  if (d->list) json_object_set_new(data, "list", text_json(d->list->name));
-  if (d->control.campaign) json_object_set_new(data, "campaign", text_json(d->control.campaign));
+  enum rewrite_reason reason = d->verdict->refusal ? REWRITE_REASON_SUPPRESSED : result->reason;
+  GString *data = g_string_sized_new(1024);
+  g_string_append_c(data, '{');
+  event_write_text(data, "from", mail->sender);
+  write_remaining(data, d);
+  event_write_number(data, "size", (int64_t)mail->total);
+  event_write_text(data, "action", action_of(d));
+  event_write_text(data, "reason", rewrite_reason_code(reason));
+  event_write_bool(data, "pixel", result->pixel == REWRITE_REASON_TRACKED);
+  event_write_text(data, "per", result->per_recipient ? "recipient" : "message");
+  write_tracked(data, result);
+  write_field(data, "mid", mail, "Message-ID");
+  write_field(data, "subject", mail, "Subject");
+  write_known(data, "qid", mail->queue_id);
+  if (d->list) event_write_text(data, "list", d->list->name);
+  write_known(data, "campaign", d->control.campaign);
   if (d->own) {
-    json_object_set_new(data, "journey", json_integer(d->marker.journey));
-    json_object_set_new(data, "step", text_json(d->marker.step));
-    json_object_set_new(data, "visit", json_integer(d->marker.visit));
-    json_object_set_new(data, "send", json_integer(d->marker.send));
+    event_write_number(data, "journey", d->marker.journey);
+    event_write_text(data, "step", d->marker.step);
+    event_write_number(data, "visit", d->marker.visit);
+    event_write_number(data, "send", d->marker.send);
   }
+  event_write_end(data, '}');
   return data;
 }
 
@@ -386,7 +395,7 @@ static void record(struct decision *d)
 {
   g_autoptr(GError) error = NULL;
   if (d->verdict->put_off) return; /* it comes again */
-  if (!is_recorded(d) || write_event(d, EVENT_MAIL, d->id, mail_json(d), &error)) return;
+  if (!is_recorded(d) || write_event(d, EVENT_MAIL, d->id, mail_data(d), &error)) return;
   log_event(d->engine->log, LOG_EVENT_JOURNAL_FAILED, d->mail->queue_id, "reason=%s",
             LOG_VALUE(error->message));
   rewrite_result_leave(d->verdict->result, REWRITE_REASON_JOURNAL);

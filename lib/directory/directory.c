@@ -266,6 +266,15 @@ static void read_delta(struct directory_view *view)
   g_mutex_unlock(&view->lock);
 }
 
+/* One read transaction for the life of the view: the file never changes, and to
+ * begin one for each look-up costs more than to look. */
+static bool hold_snapshot(struct directory_view *view)
+{
+  int64_t one;
+  return db_script(view->db, "BEGIN", NULL) &&
+         db_value(db_sql(view->db, "SELECT 1 FROM tenant LIMIT 1"), &one, NULL);
+}
+
 static struct directory_view *view_load(const char *dir, int64_t generation)
 {
   g_autofree char *snapshot = directory_snapshot_path(dir, generation);
@@ -274,7 +283,7 @@ static struct directory_view *view_load(const char *dir, int64_t generation)
   view->generation = generation;
   view->db = db_open(snapshot, DB_IMMUTABLE, 0, 0, NULL, NULL);
   view->delta = open(delta, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (view->db && view->delta >= 0 && load_tables(view, NULL)) {
+  if (view->db && view->delta >= 0 && load_tables(view, NULL) && hold_snapshot(view)) {
     read_delta(view);
     return view;
   }
@@ -437,6 +446,11 @@ static bool ask_snapshot(struct directory_view *view, const struct directory_cha
                          bool suppressed[SCOPES])
 {
   if (!view->db) return true;
+  int64_t known = 0;
+  struct db_stmt *any =
+      db_bind(db_sql(view->db, DIRECTORY_KNOWN), "b", (const void *)scopes[0].key, (size_t)16);
+  if (!db_value(any, &known, NULL)) return false;
+  if (!known) return true;
   struct db_stmt *rows = db_bind(db_sql(view->db, DIRECTORY_SUPPRESSED), "bii", (const void *)scopes[0].key,
                                  (size_t)16, scopes[0].tenant, scopes[0].list);
   enum db_result result;

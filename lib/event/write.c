@@ -3,7 +3,6 @@
 
 #include "event/write.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static void write_key(GString *out, const char *key)
@@ -47,8 +46,14 @@ void event_write_text(GString *out, const char *key, const char *text)
 
 void event_write_number(GString *out, const char *key, int64_t number)
 {
+  char digits[24], *at = digits + sizeof digits;
+  uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
   write_key(out, key);
-  g_string_append_printf(out, "%" PRId64, number);
+  do
+    *--at = (char)('0' + left % 10);
+  while (left /= 10);
+  if (number < 0) *--at = '-';
+  g_string_append_len(out, at, digits + sizeof digits - at);
 }
 
 void event_write_bool(GString *out, const char *key, bool value)

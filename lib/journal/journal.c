@@ -20,7 +20,9 @@
 #include "db/db.h"
 #include "journal/segment.h"
 
-enum { SEGMENT_BYTES = 32 << 20, ROW_OVERHEAD = 48, CHECKPOINT_PAGES = 1000 };
+/* The log is moved into the file often: to write over its pages again costs the
+ * file system less than to make it longer. */
+enum { SEGMENT_BYTES = 32 << 20, ROW_OVERHEAD = 48, CHECKPOINT_PAGES = 200 };
 
 /* Events of threads that wait together; the thread that began it writes it. */
 struct batch {

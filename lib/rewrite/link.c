@@ -39,14 +39,17 @@ static bool begins_with(const char *text, size_t length, const char *piece)
   return n <= length && memcmp(text, piece, n) == 0;
 }
 
-/* Whether TEXT, in lower case, holds one of the pieces of LIST. */
+/* Whether TEXT, in lower case, holds one of the pieces of LIST, of two bytes and more. */
 static bool holds(const char *text, size_t length, const char *const *list)
 {
-  uint32_t firsts = 0; /* bits of first bytes: most places of the text begin no piece */
-  for (size_t i = 0; list[i]; i++)
+  /* Bits of the first two bytes: most places of the text begin no piece. */
+  uint32_t firsts = 0, seconds = 0;
+  for (size_t i = 0; list[i]; i++) {
     firsts |= bit_of(list[i][0]);
-  for (size_t at = 0; at < length; at++) {
-    if (!(firsts & bit_of(text[at]))) continue;
+    seconds |= bit_of(list[i][1]);
+  }
+  for (size_t at = 0; at + 1 < length; at++) {
+    if (!(firsts & bit_of(text[at])) || !(seconds & bit_of(text[at + 1]))) continue;
     for (size_t i = 0; list[i]; i++)
       if (list[i][0] == text[at] && begins_with(text + at, length - at, list[i])) return true;
   }
@@ -145,9 +148,10 @@ static bool has_percent_name(const char *url)
 
 static bool has_placeholder(const GString *url)
 {
-  static const char *const marks[] = {"{", "}", "*|", "|*", "%%", "<%", "<?", "[[", "]]", "[%", "%]", NULL};
+  static const char *const marks[] = {"*|", "|*", "%%", "<%", "<?", "[[", "]]", "[%", "%]", NULL};
   if (!strpbrk(url->str, "{}|%<[]")) return false;
-  return holds(url->str, url->len, marks) || has_percent_name(url->str);
+  return memchr(url->str, '{', url->len) || memchr(url->str, '}', url->len) ||
+         holds(url->str, url->len, marks) || has_percent_name(url->str);
 }
 
 /* Bytes of one meaning: no controls, and beyond ASCII only sound UTF-8. */

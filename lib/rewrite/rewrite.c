@@ -320,7 +320,7 @@ static char *seal(struct work *w, const struct token *token, const char *kind, e
   }
   if (url->len > w->request->limits.url) return NULL;
   *reason = REWRITE_REASON_TRACKED;
-  return g_strdup(url->str);
+  return g_string_free(g_steal_pointer(&url), FALSE);
 }
 
 static void target_free(struct target *target)

@@ -173,7 +173,11 @@ int serve(struct proc *proc)
 {
   struct server server = {.proc = proc};
   GError *error = NULL;
-  if (!prepare(&server, &error)) return proc_fail(proc, error);
+  if (!prepare(&server, &error)) {
+    sign_close(server.engine.sign);
+    if (server.engine.conf) engine_close(&server.engine);
+    return proc_fail(proc, error);
+  }
   proc_ready(proc);
   if (smfi_main() != MI_SUCCESS) log_event(proc->log, LOG_EVENT_FAILED, NULL, "reason=%s", "libmilter");
   stop_reloader(&server);

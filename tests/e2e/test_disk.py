@@ -113,7 +113,7 @@ def test_milter_journal_in_use(stopped):
     mail = stopped
     with locked(mail.journal / "lock"):
         status, text = mail.run()
-    assert status == 75 and "another process writes this journal; stop it first" in text
+    assert status == 75 and "another process writes this journal; stop it first" in text, text
 
 
 def test_milter_corrupt_segment(stopped):

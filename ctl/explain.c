@@ -20,8 +20,8 @@
 struct assumptions {
   char *tenant, *track, *url, *list, *sender;
   int recipients;
-  enum rewrite_track mode;
-  bool unsubscribe;
+  enum rewrite_track mode, list_mode;
+  bool unsubscribe, list_limited, utm;
 };
 
 static void assumptions_clear(struct assumptions *a)
@@ -83,7 +83,6 @@ static bool read_mode(const char *text, enum rewrite_track *mode, GError **error
 /* As the milter finds it: the list that is named, else that of the sender. */
 static bool match_list(void *data, const json_t *row, GError **error)
 {
-  (void)error;
   struct assumptions *a = data;
   const char *name = text_of(row, "name"), *sender = text_of(row, "sender");
   bool match = a->list ? g_strcmp0(a->list, name) == 0
@@ -91,7 +90,9 @@ static bool match_list(void *data, const json_t *row, GError **error)
   if (!match) return true;
   if (!a->list) a->list = g_strdup(name);
   a->unsubscribe = json_is_true(json_object_get(row, "unsubscribe"));
-  return true;
+  a->list_limited = true;
+  a->utm = json_is_true(json_object_get(row, "utm"));
+  return read_mode(text_of(row, "track"), &a->list_mode, error);
 }
 
 static bool ask_tenant(struct app *app, struct assumptions *a, GError **error)
@@ -170,7 +171,7 @@ static void print_links(const struct rewrite_result *result)
     table_cell(table, part->path);
     table_cell(table, tracked ? "tracked" : "left");
     table_cell(table, tracked ? NULL : rewrite_reason_sentence(link->reason));
-    table_cell(table, link->url);
+    table_cell(table, link->destination ? link->destination : link->url);
   }
   if (!table_rows(table)) return;
   puts("\nLinks");
@@ -241,6 +242,12 @@ static bool explain(struct app *app, const struct assumptions *a, const char *by
       .url = a->url,
       .list = a->list,
       .unsubscribe = a->unsubscribe,
+      .utm_source = a->list     ? a->list
+                    : a->tenant ? a->tenant
+                                : "tenant",
+      .utm = a->utm,
+      .list_limited = a->list_limited,
+      .list_track = a->list_mode,
       .mail = id_next(&ids, now),
       .keys = keys,
       .limits = REWRITE_LIMITS_DEFAULT,

@@ -8,20 +8,27 @@
 static bool put_list(struct app *app, const struct usage *usage, const char *verb, int argc, char **argv,
                      GError **error)
 {
-  g_autofree char *title = NULL, *sender = NULL, *unsubscribe = NULL;
+  g_autofree char *title = NULL, *sender = NULL, *unsubscribe = NULL, *track = NULL, *utm = NULL;
   const GOptionEntry options[] = {
       {"title", 0, 0, G_OPTION_ARG_FILENAME, &title, "The name that recipients see", "TEXT"},
       {"sender", 0, 0, G_OPTION_ARG_FILENAME, &sender,
        "Mail from this address is the list's without being told", "ADDRESS"},
       {"unsubscribe", 0, 0, G_OPTION_ARG_FILENAME, &unsubscribe,
        "Whether its mail gets List-Unsubscribe and one-click (yes if a new list does not say)", "yes|no"},
+      {"track", 0, 0, G_OPTION_ARG_FILENAME, &track,
+       "Measure no more of its mail than this: none, aggregate, clicks or all (as the tenant does)", "MODE"},
+      {"utm", 0, 0, G_OPTION_ARG_FILENAME, &utm, "Whether its tracked links get UTM tags", "yes|no"},
       {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
   };
-  bool header = false;
+  bool header = false, tags = false;
   char **words = usage_read(app, usage, options, argc, argv, error);
-  if (!words || (unsubscribe && !usage_yes_no("--unsubscribe", unsubscribe, &header, error))) return false;
-  json_t *args = json_pack("{s:s, s:s, s:s*, s:s*, s:o*}", "tenant", words[0], "name", words[1], "title",
-                           title, "sender", sender, "unsubscribe", unsubscribe ? json_boolean(header) : NULL);
+  if (!words || (unsubscribe && !usage_yes_no("--unsubscribe", unsubscribe, &header, error)) ||
+      (utm && !usage_yes_no("--utm", utm, &tags, error)))
+    return false;
+  json_t *args =
+      json_pack("{s:s, s:s, s:s*, s:s*, s:o*, s:s*, s:o*}", "tenant", words[0], "name", words[1], "title",
+                title, "sender", sender, "unsubscribe", unsubscribe ? json_boolean(header) : NULL, "track",
+                track, "utm", utm ? json_boolean(tags) : NULL);
   return app_change(app, verb, args, error, "list %s of %s: %s", words[1], words[0],
                     g_str_has_suffix(verb, "add") ? "added" : "changed");
 }
@@ -57,6 +64,8 @@ static bool show_row(void *data, const json_t *row, GError **error)
   table_cell_json(table, row, "title");
   table_cell_json(table, row, "sender");
   table_cell_json(table, row, "unsubscribe");
+  table_cell_json(table, row, "track");
+  table_cell_json(table, row, "utm");
   return true;
 }
 
@@ -66,7 +75,7 @@ bool list_show(struct app *app, int argc, char **argv, GError **error)
       "list show", "TENANT", 1, 1, "Shows the lists of a tenant.", "tidings list show shop"};
   char **words = usage_read(app, &usage, NULL, argc, argv, error);
   if (!words) return false;
-  g_autoptr(table_auto) table = table_new("NAME|TITLE|SENDER|UNSUBSCRIBE");
+  g_autoptr(table_auto) table = table_new("NAME|TITLE|SENDER|UNSUBSCRIBE|TRACK|UTM");
   if (!app_ask(app, "list.list", json_pack("{s:s}", "tenant", words[0]),
                app->json ? app_print_json : show_row, table, NULL, error))
     return false;

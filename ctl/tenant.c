@@ -201,9 +201,9 @@ static void print_tenant(const json_t *tenant)
     table_cell_json(table, tenant, facts[i].key);
   }
   table_print(table, 0);
-  static const char *const lists[] = {"name", "title", "sender", "unsubscribe", NULL};
+  static const char *const lists[] = {"name", "title", "sender", "unsubscribe", "track", "utm", NULL};
   static const char *const workflows[] = {"name", "version", "underway", "ended", NULL};
-  print_rows("Lists", json_object_get(tenant, "lists"), "NAME|TITLE|SENDER|UNSUBSCRIBE", lists);
+  print_rows("Lists", json_object_get(tenant, "lists"), "NAME|TITLE|SENDER|UNSUBSCRIBE|TRACK|UTM", lists);
   print_rows("Workflows", json_object_get(tenant, "workflows"), "NAME|>VERSION|>UNDER WAY|>ENDED", workflows);
 }
 

@@ -238,20 +238,25 @@ static void run_rewrite(struct decision *d)
       .limits = REWRITE_LIMITS_DEFAULT,
   };
   request.limits.size = mail->too_large ? 0 : (size_t)d->engine->conf->milter_max_size;
+  static const enum rewrite_track tracks[] = {
+      [TRACK_NONE] = REWRITE_TRACK_NONE,
+      [TRACK_AGGREGATE] = REWRITE_TRACK_AGGREGATE,
+      [TRACK_CLICKS] = REWRITE_TRACK_CLICKS,
+      [TRACK_ALL] = REWRITE_TRACK_ALL,
+  };
   if (d->tenant) {
-    static const enum rewrite_track tracks[] = {
-        [TRACK_NONE] = REWRITE_TRACK_NONE,
-        [TRACK_AGGREGATE] = REWRITE_TRACK_AGGREGATE,
-        [TRACK_CLICKS] = REWRITE_TRACK_CLICKS,
-        [TRACK_ALL] = REWRITE_TRACK_ALL,
-    };
     request.tenant = d->tenant->id;
     request.track = tracks[d->tenant->track];
     request.url = d->tenant->url;
+    request.utm_source = d->tenant->name;
   }
   if (d->list) {
     request.list = d->list->name;
     request.unsubscribe = d->list->unsubscribe;
+    request.utm_source = d->list->name;
+    request.utm = d->list->utm;
+    request.list_limited = d->list->limited;
+    request.list_track = tracks[d->list->track];
   }
   d->verdict->result = rewrite_message(&request);
   struct rewrite_result *result = d->verdict->result;

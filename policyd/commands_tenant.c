@@ -20,21 +20,29 @@ static bool check_url(const char *url, GError **error)
   return false;
 }
 
+/* Reads the argument `track`, if it is given. */
+static bool take_track(const struct request *request, enum track_mode *mode, GError **error)
+{
+  const char *track = request_text(request, "track");
+  if (!track || track_mode_parse(track, mode)) return true;
+  g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "track '%s': write none, aggregate, clicks or all",
+              track);
+  return false;
+}
+
 /* Copies the arguments that are given over TENANT. */
 static bool take_tenant(const struct request *request, struct store_tenant *tenant, GError **error)
 {
   const char *title = request_text(request, "title"), *url = request_text(request, "url");
-  const char *zone = request_text(request, "zone"), *track = request_text(request, "track");
+  const char *zone = request_text(request, "zone");
   const json_t *split = json_object_get(request->args, "split");
-  enum track_mode mode;
-  if (track && !track_mode_parse(track, &mode)) {
-    g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "track '%s': write none, aggregate, clicks or all",
-                track);
-    return false;
-  }
+  const json_t *text_links = json_object_get(request->args, "text_links");
+  enum track_mode mode = (enum track_mode)tenant->track;
+  if (!take_track(request, &mode, error)) return false;
   if ((url && !check_url(url, error)) || !command_zone(request->policyd, zone, error)) return false;
-  if (track) tenant->track = (int)mode;
+  tenant->track = (int)mode;
   if (json_is_boolean(split)) tenant->split = json_is_true(split);
+  if (json_is_boolean(text_links)) tenant->text_links = json_is_true(text_links);
   if (title) g_free(tenant->title), tenant->title = g_strdup(title);
   if (url) g_free(tenant->url), tenant->url = g_strdup(url);
   if (zone) g_free(tenant->zone), tenant->zone = g_strdup(zone);
@@ -66,9 +74,10 @@ static bool add_claims(struct request *request, int64_t tenant, GError **error)
 
 static json_t *tenant_row(const struct store_tenant *tenant)
 {
-  return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:b}", "id", (json_int_t)tenant->id, "name", tenant->name,
+  return json_pack("{s:I,s:s,s:s,s:s,s:s,s:s,s:b,s:b}", "id", (json_int_t)tenant->id, "name", tenant->name,
                    "title", tenant->title, "track", track_mode_name((enum track_mode)tenant->track), "url",
-                   tenant->url, "zone", tenant->zone, "split", tenant->split);
+                   tenant->url, "zone", tenant->zone, "split", tenant->split, "text_links",
+                   tenant->text_links);
 }
 
 static json_t *tenant_add(struct request *request, GError **error)
@@ -135,17 +144,26 @@ static json_t *tenant_list(struct request *request, GError **error)
 
 static json_t *list_row(const struct store_list *list)
 {
-  return json_pack("{s:I,s:s,s:s,s:s?,s:b}", "id", (json_int_t)list->id, "name", list->name, "title",
-                   list->title, "sender", list->sender, "unsubscribe", list->unsubscribe);
+  enum track_mode track = list->limited ? (enum track_mode)list->track : TRACK_ALL;
+  return json_pack("{s:I,s:s,s:s,s:s?,s:b,s:s,s:b}", "id", (json_int_t)list->id, "name", list->name, "title",
+                   list->title, "sender", list->sender, "unsubscribe", list->unsubscribe, "track",
+                   track_mode_name(track), "utm", list->utm);
 }
 
-static void take_list(const struct request *request, struct store_list *list)
+static bool take_list(const struct request *request, struct store_list *list, GError **error)
 {
+  enum track_mode mode = list->limited ? (enum track_mode)list->track : TRACK_ALL;
+  if (!take_track(request, &mode, error)) return false;
+  list->limited = mode != TRACK_ALL; /* no ceiling of its own */
+  list->track = (int)mode;
+  json_t *utm = json_object_get(request->args, "utm");
+  if (json_is_boolean(utm)) list->utm = json_is_true(utm);
   const char *title = request_text(request, "title"), *sender = request_text(request, "sender");
   json_t *unsubscribe = json_object_get(request->args, "unsubscribe");
   if (title) g_free(list->title), list->title = g_strdup(title);
   if (sender) g_free(list->sender), list->sender = *sender ? g_strdup(sender) : NULL;
   if (json_is_boolean(unsubscribe)) list->unsubscribe = json_is_true(unsubscribe);
+  return true;
 }
 
 static json_t *put_list(struct request *request, bool fresh, GError **error)
@@ -159,12 +177,13 @@ static json_t *put_list(struct request *request, bool fresh, GError **error)
   if (fresh) {
     list = (struct store_list){
         .tenant = tenant.id, .name = g_strdup(name), .title = g_strdup(name), .unsubscribe = true};
-    take_list(request, &list);
-    if (!store_list_add(store, &list, policyd_now(request->policyd), error)) goto out;
+    if (!take_list(request, &list, error) ||
+        !store_list_add(store, &list, policyd_now(request->policyd), error))
+      goto out;
   } else {
-    if (!store_list_get(store, tenant.id, name, 0, &list, error)) goto out;
-    take_list(request, &list);
-    if (!store_list_update(store, &list, error)) goto out;
+    if (!store_list_get(store, tenant.id, name, 0, &list, error) || !take_list(request, &list, error) ||
+        !store_list_update(store, &list, error))
+      goto out;
   }
   publish_changed(request->policyd->publish);
   ok = list_row(&list);

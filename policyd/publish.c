@@ -94,7 +94,8 @@ static bool write_tenants(struct store *store, struct directory_writer *writer, 
                                    .title = t->title,
                                    .track = (enum track_mode)t->track,
                                    .url = t->url,
-                                   .split = t->split};
+                                   .split = t->split,
+                                   .text_links = t->text_links};
     if (!directory_writer_tenant(writer, &row, error)) return false;
   }
   return true;
@@ -111,7 +112,10 @@ static bool write_lists(struct store *store, struct directory_writer *writer, GE
                                  .name = l->name,
                                  .title = l->title,
                                  .sender = l->sender,
-                                 .unsubscribe = l->unsubscribe};
+                                 .unsubscribe = l->unsubscribe,
+                                 .limited = l->limited,
+                                 .track = (enum track_mode)l->track,
+                                 .utm = l->utm};
     if (!directory_writer_list(writer, &row, error)) return false;
   }
   return true;

@@ -157,6 +157,7 @@ static bool add_tenant(struct directory_view *view, struct db_stmt *row)
   tenant->track = (enum track_mode)mode;
   tenant->url = keep(view, db_text(row, 4));
   tenant->split = db_int64(row, 5) != 0;
+  tenant->text_links = db_int64(row, 6) != 0;
   g_hash_table_replace(view->tenants, &tenant->id, tenant);
   if (host_of_url(tenant->url, host)) g_hash_table_add(view->hosts, (void *)keep(view, host));
   return true;
@@ -183,7 +184,8 @@ static bool add_domain(struct directory_view *view, struct db_stmt *row)
 
 static bool add_list(struct directory_view *view, struct db_stmt *row)
 {
-  if (!db_text(row, 2) || !db_text(row, 3)) return false;
+  int64_t mode = db_int64(row, 6);
+  if (!db_text(row, 2) || !db_text(row, 3) || mode < TRACK_NONE || mode > TRACK_ALL) return false;
   struct directory_list *list = g_new0(struct directory_list, 1);
   list->id = db_int64(row, 0);
   list->tenant = db_int64(row, 1);
@@ -191,6 +193,9 @@ static bool add_list(struct directory_view *view, struct db_stmt *row)
   list->title = keep(view, db_text(row, 3));
   list->sender = keep(view, db_text(row, 4));
   list->unsubscribe = db_int64(row, 5) != 0;
+  list->limited = !db_is_null(row, 6);
+  list->track = (enum track_mode)mode;
+  list->utm = db_int64(row, 7) != 0;
   g_hash_table_insert(view->lists, tenant_and(list->tenant, list->name), list);
   if (!list->sender) return true;
   g_autofree char *sender = g_ascii_strdown(list->sender, -1);
@@ -220,11 +225,12 @@ static bool load_tables(struct directory_view *view, GError **error)
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the directory is of version %d", version);
     return false;
   }
-  return load_rows(view, db_sql(db, "SELECT id, name, title, track, url, split FROM tenant"), add_tenant,
-                   error) &&
+  return load_rows(view, db_sql(db, "SELECT id, name, title, track, url, split, text_links FROM tenant"),
+                   add_tenant, error) &&
          load_rows(view, db_sql(db, "SELECT name, tenant FROM user"), add_user, error) &&
          load_rows(view, db_sql(db, "SELECT name, tenant FROM domain"), add_domain, error) &&
-         load_rows(view, db_sql(db, "SELECT id, tenant, name, title, sender, unsubscribe FROM list"),
+         load_rows(view,
+                   db_sql(db, "SELECT id, tenant, name, title, sender, unsubscribe, track, utm FROM list"),
                    add_list, error);
 }
 

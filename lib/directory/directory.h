@@ -22,6 +22,7 @@ struct directory_tenant {
   enum track_mode track;
   const char *url; /* base of tracked URLs, "https://t.example.com", no slash at the end */
   bool split;      /* a mail to several recipients becomes one for each */
+  bool text_links; /* also track those in plain text */
 };
 
 struct directory_list {
@@ -31,6 +32,9 @@ struct directory_list {
   const char *title;
   const char *sender; /* envelope or From: address whose mail is this list's without being told; or NULL */
   bool unsubscribe;   /* add List-Unsubscribe and List-Unsubscribe-Post */
+  bool limited;       /* measure no more than `track`, nor than the tenant does */
+  enum track_mode track;
+  bool utm; /* add UTM tags to tracked links */
 };
 
 /* Names of track modes: "none", "aggregate", "clicks", "all". */

@@ -7,15 +7,15 @@
 
 /* The directory's files, for its reader and its writer. */
 
-enum { DIRECTORY_APPLICATION = 0x54644469 /* TdDi */, DIRECTORY_VERSION = 2 };
+enum { DIRECTORY_APPLICATION = 0x54644469 /* TdDi */, DIRECTORY_VERSION = 3 };
 
 #define DIRECTORY_SCHEMA                                                                                     \
   "CREATE TABLE tenant (id INTEGER PRIMARY KEY, name TEXT NOT NULL, title TEXT NOT NULL, track INTEGER NOT " \
-  "NULL, url TEXT NOT NULL, split INTEGER NOT NULL);"                                                        \
+  "NULL, url TEXT NOT NULL, split INTEGER NOT NULL, text_links INTEGER NOT NULL);"                           \
   "CREATE TABLE user (name TEXT PRIMARY KEY, tenant INTEGER NOT NULL) WITHOUT ROWID;"                        \
   "CREATE TABLE domain (name TEXT PRIMARY KEY, tenant INTEGER NOT NULL) WITHOUT ROWID;"                      \
   "CREATE TABLE list (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, name TEXT NOT NULL, title TEXT NOT "  \
-  "NULL, sender TEXT, unsubscribe INTEGER NOT NULL);"                                                        \
+  "NULL, sender TEXT, unsubscribe INTEGER NOT NULL, track INTEGER, utm INTEGER NOT NULL);"                   \
   "CREATE TABLE suppression (key BLOB, tenant INTEGER, list INTEGER, PRIMARY KEY (key, tenant, list))"       \
   " WITHOUT ROWID;"
 

@@ -71,10 +71,11 @@ void directory_writer_free(struct directory_writer *w)
 bool directory_writer_tenant(struct directory_writer *w, const struct directory_tenant *tenant,
                              GError **error)
 {
-  struct db_stmt *insert =
-      db_sql(w->db, "INSERT INTO tenant (id, name, title, track, url, split) VALUES (?, ?, ?, ?, ?, ?)");
-  return db_exec(db_bind(insert, "ittiti", tenant->id, tenant->name, tenant->title, (int64_t)tenant->track,
-                         tenant->url, (int64_t)tenant->split),
+  struct db_stmt *insert = db_sql(
+      w->db,
+      "INSERT INTO tenant (id, name, title, track, url, split, text_links) VALUES (?, ?, ?, ?, ?, ?, ?)");
+  return db_exec(db_bind(insert, "ittitii", tenant->id, tenant->name, tenant->title, (int64_t)tenant->track,
+                         tenant->url, (int64_t)tenant->split, (int64_t)tenant->text_links),
                  error);
 }
 
@@ -94,10 +95,12 @@ bool directory_writer_domain(struct directory_writer *w, int64_t tenant, const c
 
 bool directory_writer_list(struct directory_writer *w, const struct directory_list *list, GError **error)
 {
-  struct db_stmt *insert = db_sql(
-      w->db, "INSERT INTO list (id, tenant, name, title, sender, unsubscribe) VALUES (?, ?, ?, ?, ?, ?)");
-  return db_exec(db_bind(insert, "iittti", list->id, list->tenant, list->name, list->title, list->sender,
-                         (int64_t)list->unsubscribe),
+  struct db_stmt *insert =
+      db_sql(w->db, "INSERT INTO list (id, tenant, name, title, sender, unsubscribe, track, utm)"
+                    " VALUES (?, ?, ?, ?, ?, ?, nullif(?, -1), ?)");
+  return db_exec(db_bind(insert, "iitttiii", list->id, list->tenant, list->name, list->title, list->sender,
+                         (int64_t)list->unsubscribe, list->limited ? (int64_t)list->track : (int64_t)-1,
+                         (int64_t)list->utm),
                  error);
 }
 

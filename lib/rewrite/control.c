@@ -51,6 +51,8 @@ void rewrite_control_read(const char *bytes, struct mail_range section, struct r
       control->list = g_steal_pointer(&value);
     else if (mail_field_is(bytes, &field, "X-Tidings-Campaign") && !control->campaign)
       control->campaign = g_steal_pointer(&value);
+    else if (mail_field_is(bytes, &field, "X-Tidings-UTM"))
+      *(g_ascii_strcasecmp(value, "yes") == 0 ? &control->utm : &control->no_utm) = true;
     else if (mail_field_is(bytes, &field, "X-Tidings-Send") && !control->send)
       control->send = g_steal_pointer(&value);
   }

@@ -14,6 +14,7 @@
  *   X-Tidings-List: NAME                the list that the mail belongs to
  *   X-Tidings-Track: none|clicks|all    measure no more than this
  *   X-Tidings-Campaign: TEXT            a name for the reports
+ *   X-Tidings-UTM: yes|no               UTM tags on tracked links
  *   X-Tidings-Send: MARKER              a workflow's own mail, proved by a sealed marker
  * Whether it may ask is the caller's to know. No copy ever leaves the house. The
  * opt-out fields of other services (optout.h) are read too, and stay. */
@@ -29,7 +30,8 @@ typedef struct rewrite_control {
   enum rewrite_track track; /* the least that was asked for; ALL if nothing was */
   char *campaign;
   char *send;
-  unsigned denied; /* a set of enum rewrite_deny, by fields of other services */
+  bool utm, no_utm; /* either may be asked for; NO counts if both are */
+  unsigned denied;  /* a set of enum rewrite_deny, by fields of other services */
 } rewrite_control;
 
 /* Reads the header SECTION of BYTES. A X-Tidings-Track of no meaning is NONE.

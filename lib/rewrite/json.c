@@ -28,11 +28,12 @@ static json_t *links_json(const struct rewrite_result *result)
   for (guint i = 0; i < result->links->len; i++) {
     const struct rewrite_link *link = &g_array_index(result->links, struct rewrite_link, i);
     const struct rewrite_part *part = &g_array_index(result->parts, struct rewrite_part, link->part);
-    json_array_append_new(list,
-                          json_pack("{s:s, s:I, s:s, s:s, s:s, s:s?, s:i}", "part", part->path, "offset",
-                                    (json_int_t)link->offset, "url", link->url, "action",
-                                    action_name(link->action), "reason", rewrite_reason_code(link->reason),
-                                    "tracked_url", link->tracked, "n", (int)link->number));
+    json_t *row =
+        json_pack("{s:s, s:I, s:s, s:s, s:s, s:s?, s:i}", "part", part->path, "offset",
+                  (json_int_t)link->offset, "url", link->url, "action", action_name(link->action), "reason",
+                  rewrite_reason_code(link->reason), "tracked_url", link->tracked, "n", (int)link->number);
+    if (link->destination) json_object_set_new(row, "destination", json_string(link->destination));
+    json_array_append_new(list, row);
   }
   return list;
 }

@@ -22,6 +22,9 @@ enum rewrite_reason rewrite_policy_request(const struct rewrite_request *request
   if (request->length > request->limits.size) return REWRITE_REASON_TOO_LARGE;
   if (request->track == REWRITE_TRACK_NONE) return REWRITE_REASON_TRACK_NONE;
   if (request->track == REWRITE_TRACK_AGGREGATE) return REWRITE_REASON_TRACK_AGGREGATE;
+  if (request->list_limited && request->list_track == REWRITE_TRACK_NONE) return REWRITE_REASON_TRACK_LIST;
+  if (request->list_limited && request->list_track == REWRITE_TRACK_AGGREGATE)
+    return REWRITE_REASON_TRACK_AGGREGATE;
   if (track == REWRITE_TRACK_NONE) return REWRITE_REASON_TRACK_REQUEST;
   return REWRITE_REASON_TRACKED;
 }

@@ -20,6 +20,7 @@
 #include "rewrite/link.h"
 #include "rewrite/page.h"
 #include "rewrite/policy.h"
+#include "rewrite/utm.h"
 
 enum { MAX_LINE = 998, MAX_EDITS = 100000, MAX_UNSUBSCRIBE_LINE = 900 };
 
@@ -35,6 +36,7 @@ struct body {
 struct target {
   uint32_t number;
   char *tracked;
+  char *destination; /* NULL: the URL itself */
   enum rewrite_reason reason;
 };
 
@@ -62,6 +64,7 @@ static void link_clear(struct rewrite_link *link)
 {
   g_free(link->url);
   g_free(link->tracked);
+  g_free(link->destination);
 }
 
 static void header_clear(struct rewrite_header *header)
@@ -115,6 +118,7 @@ static void leave_parts(struct rewrite_result *result, enum rewrite_reason reaso
     link->action = REWRITE_LEFT;
     link->number = 0;
     g_clear_pointer(&link->tracked, g_free);
+    g_clear_pointer(&link->destination, g_free);
   }
 }
 
@@ -326,7 +330,21 @@ static char *seal(struct work *w, const struct token *token, const char *kind, e
 static void target_free(struct target *target)
 {
   g_free(target->tracked);
+  g_free(target->destination);
   g_free(target);
+}
+
+/* The URL with its tags, if there are to be any and it gets one; or NULL. */
+static char *tagged(const struct work *w, const char *url, size_t length)
+{
+  const struct rewrite_request *request = w->request;
+  if (!request->utm_source || w->control.no_utm || !(request->utm || w->control.utm)) return NULL;
+  const struct rewrite_utm utm = {.source = request->utm_source,
+                                  .medium = "email",
+                                  .campaign = w->control.campaign ? w->control.campaign : request->list};
+  g_autoptr(GString) out = g_string_new(NULL);
+  rewrite_utm_add(url, length, &utm, out);
+  return out->len == length ? NULL : g_strdup(out->str);
 }
 
 /* What URL becomes; NULL on an error. Borrowed. */
@@ -335,15 +353,17 @@ static const struct target *target_of(struct work *w, const struct rewrite_page_
   struct target *target = g_hash_table_lookup(w->targets, link->url);
   if (target) return target;
   g_autoptr(GError) fault = NULL;
+  target = g_new0(struct target, 1);
+  target->destination = tagged(w, link->url, link->length);
+  const char *destination = target->destination ? target->destination : link->url;
   struct token token = {
       .kind = TOKEN_CLICK,
       .tenant = w->request->tenant,
       .mail = w->request->mail,
       .link = w->result->tracked + 1,
-      .destination = link->url,
-      .destination_length = link->length,
+      .destination = destination,
+      .destination_length = target->destination ? strlen(destination) : link->length,
   };
-  target = g_new0(struct target, 1);
   target->tracked = seal(w, &token, "/c/", &target->reason, &fault);
   if (fault) {
     g_propagate_error(error, g_steal_pointer(&fault));
@@ -408,6 +428,7 @@ static bool edit_links(struct work *w, struct body *body, struct mail_edits *inn
       row.action = REWRITE_TRACKED;
       row.number = target->number;
       row.tracked = g_strdup(target->tracked);
+      row.destination = g_strdup(target->destination);
     }
     g_array_append_val(w->result->links, row);
     if (row.action != REWRITE_TRACKED) continue;
@@ -552,6 +573,7 @@ static bool may_add_unsubscribe(enum rewrite_reason reason)
   case REWRITE_REASON_NOTHING:
   case REWRITE_REASON_NO_HTML:
   case REWRITE_REASON_TRACK_NONE:
+  case REWRITE_REASON_TRACK_LIST:
   case REWRITE_REASON_TRACK_REQUEST:
   case REWRITE_REASON_SIGNED:
   case REWRITE_REASON_ENCRYPTED:
@@ -567,10 +589,11 @@ static bool may_add_unsubscribe(enum rewrite_reason reason)
 
 /* ---- the order of it all ---- */
 
-/* What may be measured: of tenant and message the one that allows less. */
+/* What may be measured: of tenant, list and message the one that allows less. */
 static enum rewrite_track ceiling(const struct work *w)
 {
   enum rewrite_track track = MIN(w->request->track, w->control.track);
+  if (w->request->list_limited) track = MIN(track, w->request->list_track);
   bool opens = track == REWRITE_TRACK_ALL && !(w->control.denied & REWRITE_DENY_OPENS);
   bool clicks = track >= REWRITE_TRACK_CLICKS && !(w->control.denied & REWRITE_DENY_HTML_CLICKS);
   return opens || clicks ? track : REWRITE_TRACK_NONE;

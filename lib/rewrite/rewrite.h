@@ -35,10 +35,14 @@ struct rewrite_request {
 
   int64_t tenant; /* 0: none is known */
   enum rewrite_track track;
-  const char *url;         /* the tenant's base of tracked URLs, no slash at the end */
-  bool visible_urls;       /* the tenant allows to track links whose text is an address */
-  const char *list;        /* the name of the mail's list, or NULL */
-  bool unsubscribe;        /* the list asks for List-Unsubscribe */
+  const char *url;   /* the tenant's base of tracked URLs, no slash at the end */
+  bool visible_urls; /* the tenant allows to track links whose text is an address */
+  const char *list;  /* the name of the mail's list, or NULL */
+  bool unsubscribe;  /* the list asks for List-Unsubscribe */
+  bool list_limited; /* the list allows no more than list_track */
+  enum rewrite_track list_track;
+  const char *utm_source;  /* of UTM tags: the list's name, else the tenant's; NULL: none */
+  bool utm;                /* the list asks for them; the message may, or may not want them */
   const char *const *urls; /* bases of our own trackers; the tenant's own is always one */
   size_t n_urls;
 
@@ -67,7 +71,8 @@ struct rewrite_link {
   uint32_t number; /* from 1, the same for the same URL; 0: not tracked */
   enum rewrite_action action;
   enum rewrite_reason reason;
-  char *tracked; /* or NULL */
+  char *tracked;     /* or NULL */
+  char *destination; /* where TRACKED leads, if not to URL; or NULL */
 };
 
 enum rewrite_header_op { REWRITE_HEADER_INSERT, REWRITE_HEADER_REPLACE, REWRITE_HEADER_DELETE };

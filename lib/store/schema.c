@@ -101,5 +101,11 @@ static const char version_1[] =
 /* A mail to several recipients becomes one for each. */
 static const char version_2[] = "ALTER TABLE tenant ADD COLUMN split INTEGER NOT NULL DEFAULT 0;";
 
-const char *const store_schema[] = {version_1, version_2};
+/* A list's own ceiling (`track`, null: none) and its UTM tags; a tenant's links in
+ * plain text. */
+static const char version_3[] = "ALTER TABLE list ADD COLUMN track INTEGER;"
+                                "ALTER TABLE list ADD COLUMN utm INTEGER NOT NULL DEFAULT 0;"
+                                "ALTER TABLE tenant ADD COLUMN text_links INTEGER NOT NULL DEFAULT 0;";
+
+const char *const store_schema[] = {version_1, version_2, version_3};
 const int store_schema_version = sizeof store_schema / sizeof *store_schema;

@@ -41,14 +41,18 @@ bool store_set_position(struct store *store, const char *producer, int64_t segme
 struct store_tenant {
   int64_t id;
   char *name, *title, *url, *zone;
-  int track;  /* enum track_mode */
-  bool split; /* a mail to several becomes one for each */
+  int track;       /* enum track_mode */
+  bool split;      /* a mail to several becomes one for each */
+  bool text_links; /* also those in plain text */
 };
 
 struct store_list {
   int64_t id, tenant;
   char *name, *title, *sender;
   bool unsubscribe;
+  bool limited; /* measure no more than `track`, an enum track_mode */
+  int track;
+  bool utm; /* add UTM tags to tracked links */
 };
 
 void store_tenant_clear(struct store_tenant *tenant);

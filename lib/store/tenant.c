@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 
-#define TENANT_COLUMNS "id, name, title, track, url, zone, split"
-#define LIST_COLUMNS   "id, tenant, name, title, sender, unsubscribe"
+#define TENANT_COLUMNS "id, name, title, track, url, zone, split, text_links"
+#define LIST_COLUMNS   "id, tenant, name, title, sender, unsubscribe, track, utm"
 
 void store_tenant_clear(struct store_tenant *tenant)
 {
@@ -34,6 +34,7 @@ static void fill_tenant(struct db_stmt *stmt, void *element)
       .url = store_text(stmt, 4),
       .zone = store_text(stmt, 5),
       .split = db_int64(stmt, 6) != 0,
+      .text_links = db_int64(stmt, 7) != 0,
   };
 }
 
@@ -46,6 +47,9 @@ static void fill_list(struct db_stmt *stmt, void *element)
       .title = store_text(stmt, 3),
       .sender = store_text(stmt, 4),
       .unsubscribe = db_int64(stmt, 5) != 0,
+      .limited = !db_is_null(stmt, 6),
+      .track = (int)db_int64(stmt, 6),
+      .utm = db_int64(stmt, 7) != 0,
   };
 }
 
@@ -65,18 +69,19 @@ bool store_tenant_add(struct store *store, struct store_tenant *tenant, int64_t 
   tenant->id = db_int64(stmt, 0);
   db_reset(stmt);
   return taken(store_run(store, error,
-                         "INSERT INTO tenant(" TENANT_COLUMNS ", created) VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-                         "ittittii", tenant->id, tenant->name, tenant->title, (int64_t)tenant->track,
-                         tenant->url, tenant->zone, (int64_t)tenant->split, now),
+                         "INSERT INTO tenant(" TENANT_COLUMNS ", created) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                         "ittittiii", tenant->id, tenant->name, tenant->title, (int64_t)tenant->track,
+                         tenant->url, tenant->zone, (int64_t)tenant->split, (int64_t)tenant->text_links, now),
                error, "tenant", tenant->name);
 }
 
 bool store_tenant_update(struct store *store, const struct store_tenant *tenant, GError **error)
 {
-  return store_run(store, error,
-                   "UPDATE tenant SET title = ?, track = ?, url = ?, zone = ?, split = ? WHERE id = ?",
-                   "tittii", tenant->title, (int64_t)tenant->track, tenant->url, tenant->zone,
-                   (int64_t)tenant->split, tenant->id);
+  return store_run(
+      store, error,
+      "UPDATE tenant SET title = ?, track = ?, url = ?, zone = ?, split = ?, text_links = ? WHERE id = ?",
+      "tittiii", tenant->title, (int64_t)tenant->track, tenant->url, tenant->zone, (int64_t)tenant->split,
+      (int64_t)tenant->text_links, tenant->id);
 }
 
 bool store_tenant_get(struct store *store, const char *name, int64_t id, struct store_tenant *tenant,
@@ -148,20 +153,30 @@ bool store_each_domain(struct store *store, store_pair_fn *fn, void *data, GErro
   return each_pair(store_query(store, "SELECT tenant, domain FROM tenant_domain", ""), fn, data, error);
 }
 
+/* -1 for what is null in the table. */
+static int64_t ceiling(const struct store_list *list)
+{
+  return list->limited ? list->track : -1;
+}
+
 bool store_list_add(struct store *store, struct store_list *list, int64_t now, GError **error)
 {
   list->id = store_next_id(store, now);
-  return taken(store_run(store, error, "INSERT INTO list(" LIST_COLUMNS ") VALUES(?, ?, ?, ?, ?, ?)",
-                         "iittti", list->id, list->tenant, list->name, list->title, list->sender,
-                         (int64_t)list->unsubscribe),
+  return taken(store_run(store, error,
+                         "INSERT INTO list(" LIST_COLUMNS ")"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, nullif(?7, -1), ?8)",
+                         "iitttiii", list->id, list->tenant, list->name, list->title, list->sender,
+                         (int64_t)list->unsubscribe, ceiling(list), (int64_t)list->utm),
                error, "list", list->name);
 }
 
 bool store_list_update(struct store *store, const struct store_list *list, GError **error)
 {
   return store_run(store, error,
-                   "UPDATE list SET title = ?, sender = ?, unsubscribe = ? WHERE tenant = ? AND id = ?",
-                   "ttiii", list->title, list->sender, (int64_t)list->unsubscribe, list->tenant, list->id);
+                   "UPDATE list SET title = ?, sender = ?, unsubscribe = ?, track = nullif(?, -1), utm = ?"
+                   " WHERE tenant = ? AND id = ?",
+                   "ttiiiii", list->title, list->sender, (int64_t)list->unsubscribe, ceiling(list),
+                   (int64_t)list->utm, list->tenant, list->id);
 }
 
 bool store_list_get(struct store *store, int64_t tenant, const char *name, int64_t id,

@@ -5,7 +5,7 @@ EXTRA_DIST += tests/e2e/aside.sh tests/e2e/prepare.sh tests/e2e/run.sh \
   tests/e2e/tidings.py tests/e2e/house.py tests/e2e/test_disk.py tests/e2e/test_bad_input.py tests/e2e/test_postfix.py tests/e2e/test_harness.py tests/e2e/test_ctl.py tests/e2e/test_dkim.py \
   tests/e2e/circle.py tests/e2e/test_circle.py tests/e2e/test_circle_unsubscribe.py \
   tests/e2e/test_circle_workflow.py tests/e2e/test_circle_tenants.py \
-  tests/e2e/test_circle_reload.py tests/e2e/test_demo.py \
+  tests/e2e/test_circle_reload.py tests/e2e/test_controls.py tests/e2e/test_demo.py \
   tests/e2e/killing.py tests/e2e/test_kill.py tests/e2e/test_order.py
 EXTRA_DIST += tests/e2e/exim.py tests/e2e/test_exim.py
 

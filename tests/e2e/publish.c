@@ -2,7 +2,7 @@
  * publish DIR <FACTS, where each line is one of
  *   tenant ID NAME MODE URL
  *   user ID USER                domain ID DOMAIN
- *   list ID TENANT NAME SENDER|- yes|no
+ *   list ID TENANT NAME SENDER|- yes|no [MODE]
  *   suppress TENANT LIST ADDRESS
  * It prints what is in a journal instead if called as: publish -j DIR, a line an
  * event: its kind, tenant, mail and data. */
@@ -28,7 +28,7 @@ static bool take(struct directory_writer *w, char **f, guint n, GError **error)
   }
   if (n == 3 && strcmp(f[0], "user") == 0) return directory_writer_user(w, number(f[1]), f[2], error);
   if (n == 3 && strcmp(f[0], "domain") == 0) return directory_writer_domain(w, number(f[1]), f[2], error);
-  if (n == 6 && strcmp(f[0], "list") == 0) {
+  if ((n == 6 || n == 7) && strcmp(f[0], "list") == 0) {
     struct directory_list list = {
         .id = number(f[1]),
         .tenant = number(f[2]),
@@ -36,7 +36,9 @@ static bool take(struct directory_writer *w, char **f, guint n, GError **error)
         .title = f[3],
         .sender = strcmp(f[4], "-") == 0 ? NULL : f[4],
         .unsubscribe = strcmp(f[5], "yes") == 0,
+        .limited = n == 7,
     };
+    if (n == 7 && !track_mode_parse(f[6], &list.track)) return false;
     return directory_writer_list(w, &list, error);
   }
   if (n == 4 && strcmp(f[0], "suppress") == 0) {

@@ -300,7 +300,7 @@ def test_lists(served):
     assert lists["news"]["unsubscribe"] is True and lists["news"]["sender"] == "news@shop.example"
     assert lists["quiet"]["unsubscribe"] is False
     served.ctl("list", "set", "shop", "quiet", "--unsubscribe", "yes", "--title", "Not quiet")
-    assert re.search(r"^quiet +Not quiet +- +yes$", served.ctl("list", "show", "shop"), re.M)
+    assert re.search(r"^quiet +Not quiet +- +yes +all +no$", served.ctl("list", "show", "shop"), re.M)
     refused(served, "list", "set", "shop", "nope", "--title", "x")
 
 

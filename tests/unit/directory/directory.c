@@ -139,7 +139,13 @@ static void fill(const char *dir)
                                 .title = "News",
                                 .sender = "News@Shop.example",
                                 .unsubscribe = true};
-  struct directory_list bills = {.id = 11, .tenant = 1, .name = "bills", .title = "Bills"};
+  struct directory_list bills = {.id = 11,
+                                 .tenant = 1,
+                                 .name = "bills",
+                                 .title = "Bills",
+                                 .limited = true,
+                                 .track = TRACK_CLICKS,
+                                 .utm = true};
   struct directory_list club_news = {
       .id = 20, .tenant = 2, .name = "news", .title = "Club", .sender = "news@club.example"};
   assert_true(directory_writer_tenant(w, &shop, NULL) && directory_writer_tenant(w, &club, NULL));
@@ -210,6 +216,9 @@ static void test_names(void **state)
   assert_int_equal(directory_list(view, 2, "news")->id, 20);
   assert_null(directory_list(view, 2, "bills"));
   assert_null(directory_list(view, 1, "bills")->sender);
+  assert_true(directory_list(view, 1, "bills")->limited && directory_list(view, 1, "bills")->utm);
+  assert_int_equal(directory_list(view, 1, "bills")->track, TRACK_CLICKS);
+  assert_false(directory_list(view, 1, "news")->limited || directory_list(view, 1, "news")->utm);
   assert_int_equal(directory_list_by_sender(view, 1, "news@SHOP.example")->id, 10);
   assert_null(directory_list_by_sender(view, 2, "news@shop.example"));
   directory_close(directory);

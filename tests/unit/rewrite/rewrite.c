@@ -484,6 +484,83 @@ static void test_optout(void **state)
   }
 }
 
+/* Ceilings: of tenant, list and message the one that allows least. */
+static void test_ceiling(void **state)
+{
+  (void)state;
+  static const struct {
+    enum rewrite_track tenant, list;
+    const char *field;
+    enum rewrite_reason message, pixel;
+  } rows[] = {
+      {REWRITE_TRACK_ALL, REWRITE_TRACK_ALL, "", REWRITE_REASON_TRACKED, REWRITE_REASON_TRACKED},
+      {REWRITE_TRACK_ALL, REWRITE_TRACK_CLICKS, "", REWRITE_REASON_TRACKED, REWRITE_REASON_PIXEL_MODE},
+      {REWRITE_TRACK_ALL, REWRITE_TRACK_CLICKS, "X-Tidings-Track: all\r\n", REWRITE_REASON_TRACKED,
+       REWRITE_REASON_PIXEL_MODE},
+      {REWRITE_TRACK_ALL, REWRITE_TRACK_NONE, "X-Tidings-Track: all\r\n", REWRITE_REASON_TRACK_LIST, 0},
+      {REWRITE_TRACK_ALL, REWRITE_TRACK_AGGREGATE, "", REWRITE_REASON_TRACK_AGGREGATE, 0},
+      {REWRITE_TRACK_CLICKS, REWRITE_TRACK_ALL, "", REWRITE_REASON_TRACKED, REWRITE_REASON_PIXEL_MODE},
+      {REWRITE_TRACK_NONE, REWRITE_TRACK_ALL, "", REWRITE_REASON_TRACK_NONE, 0},
+      {REWRITE_TRACK_ALL, REWRITE_TRACK_CLICKS, "X-Tidings-Track: none\r\n", REWRITE_REASON_TRACK_REQUEST, 0},
+      {REWRITE_TRACK_ALL, REWRITE_TRACK_CLICKS, "X-PM-TrackLinks: None\r\n", REWRITE_REASON_TRACK_REQUEST, 0},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    print_message("row %zu\n", i);
+    g_autofree char *message = g_strconcat(rows[i].field, HEAD TEXT_HTML "\r\n" HTML, NULL);
+    struct rewrite_request request = request_for(message);
+    request.track = rows[i].tenant;
+    request.list = "news";
+    request.list_limited = true;
+    request.list_track = rows[i].list;
+    request.unsubscribe = true;
+    g_autoptr(rewrite_result) result = rewrite_message(&request);
+    assert_int_equal(result->reason, rows[i].message);
+    if (result->action == REWRITE_TRACKED) assert_int_equal(result->pixel, rows[i].pixel);
+    g_autofree char *out = apply(result, message, request.length);
+    /* Leaving the list stays possible, whatever is measured. */
+    if (rows[i].message != REWRITE_REASON_TRACK_AGGREGATE) assert_non_null(strstr(out, "List-Unsubscribe: "));
+  }
+}
+
+/* UTM tags are in the token, and only of tracked links. */
+static void test_utm(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *field, *list, *destination;
+    bool utm;
+  } rows[] = {
+      {"", NULL, URL, false},
+      {"", "news", "https://example.com/a?b=1&c=2&utm_source=shop&utm_medium=email&utm_campaign=news#d",
+       true},
+      {"X-Tidings-Campaign: May sale\r\n", "news",
+       "https://example.com/a?b=1&c=2&utm_source=shop&utm_medium=email&utm_campaign=May%20sale#d", true},
+      {"X-Tidings-UTM: no\r\n", "news", URL, true},
+      {"X-Tidings-UTM: Yes\r\n", NULL, "https://example.com/a?b=1&c=2&utm_source=shop&utm_medium=email#d",
+       false},
+      {"X-Tidings-UTM: yes\r\nX-Tidings-UTM: no\r\n", NULL, URL, false},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    print_message("row %zu\n", i);
+    g_autofree char *message = g_strconcat(
+        rows[i].field, HEAD TEXT_HTML "\r\n<a href=\"https://example.com/unsubscribe\">x</a>" HTML, NULL);
+    struct rewrite_request request = request_for(message);
+    request.list = rows[i].list;
+    request.utm = rows[i].utm;
+    request.utm_source = "shop";
+    g_autoptr(rewrite_result) result = rewrite_message(&request);
+    g_autofree char *out = apply(result, message, request.length);
+    assert_non_null(strstr(out, "\"https://example.com/unsubscribe\""));
+    assert_null(strstr(out, "utm_"));
+    assert_null(strstr(out, "X-Tidings"));
+    g_autofree char *destination = first_destination(out);
+    assert_string_equal(destination, rows[i].destination);
+    const struct rewrite_link *link = &g_array_index(result->links, struct rewrite_link, 1);
+    assert_string_equal(link->url, URL);
+    assert_string_equal(link->destination ? link->destination : link->url, rows[i].destination);
+  }
+}
+
 static void test_marker(void **state)
 {
   (void)state;
@@ -542,6 +619,8 @@ int main(void)
       cmocka_unit_test(test_control),
       cmocka_unit_test(test_track_field),
       cmocka_unit_test(test_optout),
+      cmocka_unit_test(test_ceiling),
+      cmocka_unit_test(test_utm),
       cmocka_unit_test(test_marker),
       cmocka_unit_test(test_leave),
   };

@@ -13,6 +13,8 @@
 #include <glib/gstdio.h>
 
 #include "base/error.h"
+#include "db/db.h"
+#include "store/schema.h"
 #include "store/store.h"
 
 static const int64_t now = INT64_C(1795348800000000); /* 2026-11-22T12:00:00Z */
@@ -90,6 +92,74 @@ static void test_tenants(void **state)
   assert_false(store_tenant_get(store, "three", 0, &row, &error));
   assert_true(g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_NOTFOUND));
   store_close(store);
+}
+
+/* A list's own ceiling and tags, and a tenant's plain text. */
+static void test_list_settings(void **state)
+{
+  (void)state;
+  struct store *store = fresh();
+  assert_true(store_begin(store, NULL));
+  int64_t one = add_tenant(store, "one");
+  struct store_list plain = {.tenant = one, .name = (char *)"plain", .title = (char *)""};
+  struct store_list quiet = {
+      .tenant = one, .name = (char *)"quiet", .title = (char *)"", .limited = true, .track = 0, .utm = true};
+  assert_true(store_list_add(store, &plain, now, NULL) && store_list_add(store, &quiet, now, NULL));
+  struct store_tenant tenant = {0};
+  assert_true(store_tenant_get(store, "one", 0, &tenant, NULL));
+  assert_false(tenant.text_links);
+  tenant.text_links = true;
+  assert_true(store_tenant_update(store, &tenant, NULL));
+  store_tenant_clear(&tenant);
+  assert_true(store_commit(store, NULL));
+  store = again(store);
+  struct store_list row = {0};
+  assert_true(store_list_get(store, one, "plain", 0, &row, NULL));
+  assert_false(row.limited || row.utm);
+  store_list_clear(&row);
+  assert_true(store_list_get(store, one, "quiet", 0, &row, NULL));
+  assert_true(row.limited && row.utm);
+  assert_int_equal(row.track, 0);
+  row.limited = row.utm = false;
+  assert_true(store_begin(store, NULL) && store_list_update(store, &row, NULL) && store_commit(store, NULL));
+  store_list_clear(&row);
+  assert_true(store_list_get(store, one, "quiet", 0, &row, NULL));
+  assert_false(row.limited || row.utm);
+  store_list_clear(&row);
+  assert_true(store_tenant_get(store, "one", 0, &tenant, NULL));
+  assert_true(tenant.text_links);
+  store_tenant_clear(&tenant);
+  store_close(store);
+}
+
+/* What an older version wrote is there after it was brought up to date. */
+static void test_migration(void **state)
+{
+  (void)state;
+  g_autofree char *path = g_build_filename(folder, "older.db", NULL);
+  struct db *db = db_open(path, DB_CREATE | DB_WAL, 0600, 0, NULL, NULL);
+  assert_non_null(db);
+  assert_true(db_script(db, store_schema[0], NULL));
+  assert_true(db_script(db,
+                        "INSERT INTO tenant VALUES(1, 'one', 'One', 3, 'https://t.example.com', '', 0);"
+                        "INSERT INTO list VALUES(1, 5, 'news', 'News', NULL, 1);",
+                        NULL));
+  assert_true(db_begin(db, NULL) && db_set_version(db, 0x54696469, 1, NULL) && db_commit(db, NULL));
+  db_close(db);
+  g_autoptr(GError) error = NULL;
+  struct store *store = store_open(path, 1, &error);
+  if (!store) fail_msg("%s", error->message);
+  struct store_list list = {0};
+  struct store_tenant tenant = {0};
+  assert_true(store_list_get(store, 1, "news", 0, &list, NULL));
+  assert_true(list.unsubscribe && !list.limited && !list.utm);
+  assert_true(store_tenant_get(store, "one", 0, &tenant, NULL));
+  assert_int_equal(tenant.track, 3);
+  assert_false(tenant.text_links);
+  store_list_clear(&list);
+  store_tenant_clear(&tenant);
+  store_close(store);
+  unlink(path);
 }
 
 static void test_contacts(void **state)
@@ -280,6 +350,8 @@ int main(void)
   folder = g_dir_make_tmp("tidings-store-XXXXXX", NULL);
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_tenants),
+      cmocka_unit_test(test_list_settings),
+      cmocka_unit_test(test_migration),
       cmocka_unit_test(test_contacts),
       cmocka_unit_test(test_rollback_forgets),
       cmocka_unit_test(test_report),

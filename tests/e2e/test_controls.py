@@ -1,0 +1,95 @@
+"""Who may say what is measured: tenant, list, message and link, and what explain says
+of it beforehand."""
+
+import pytest
+
+from circle import html_mail, running
+
+SENDER = "news@shop.test"
+LINK = '<p><a href="https://k.test/a?b=1#c">x</a> <a href="https://k.test/unsubscribe">y</a></p>'
+
+
+@pytest.fixture(scope="module")
+def circle(workdir):
+    with running(workdir) as circle:
+        circle.tenant("shop", "shop.test", lists=["news"])
+        circle.ctl("list", "add", "shop", "quiet", "--track", "none")
+        circle.ctl("list", "add", "shop", "clicks", "--track", "clicks", "--utm", "yes")
+        circle.published()
+        yield circle
+
+
+def mail(to, headers=""):
+    return html_mail(SENDER, to, LINK, headers=headers)
+
+
+def explained(circle, message):
+    file = circle.tidings.root / "message.eml"
+    file.write_bytes(message)
+    return circle.json("explain", "--tenant", "shop", "--sender", SENDER, str(file))[0]
+
+
+@pytest.mark.parametrize(
+    "headers, links, pixels",
+    [
+        ("", 1, 1),
+        ("X-Tidings-List: news\n", 1, 1),
+        ("X-Tidings-List: quiet\n", 0, 0),
+        ("X-Tidings-List: quiet\nX-Tidings-Track: all\n", 0, 0),
+        ("X-Tidings-List: clicks\n", 1, 0),
+        ("X-Tidings-List: clicks\nX-Tidings-Track: none\n", 0, 0),
+        ("X-PM-TrackOpens: false\n", 1, 0),
+        ("X-Mailgun-Track-Clicks: no\n", 0, 1),
+        ("X-MC-Track: none\n", 0, 0),
+        ('X-SMTPAPI: {"filters":\n {"opentrack": {"settings": {"enable": 0}}}}\n', 1, 0),
+    ],
+)
+def test_ceiling(circle, headers, links, pixels):
+    """What is measured is what the strictest of tenant, list and message allows, and
+    explain says so. Fields of other services arrive as they were."""
+    to = "ceiling@reader.test"
+    message = mail(to, headers)
+    arrived = circle.send(SENDER, to, message)
+    assert (len(arrived.links), len(arrived.pixels)) == (links, pixels)
+    for line in headers.splitlines():
+        assert (line.encode() in arrived.delivery.data) == (not line.startswith("X-Tidings")), line
+    said = explained(circle, message)
+    assert sum(link["action"] == "tracked" for link in said["links"]) == links
+    assert (said["message"]["pixel"] == "tracked") == bool(pixels)
+
+
+def test_list_set(circle):
+    """The ceiling of a list can be changed, and is gone with "all"."""
+    to = "set@reader.test"
+    circle.ctl("list", "add", "shop", "changing")
+    for mode, links, pixels in (("none", 0, 0), ("clicks", 1, 0), ("all", 1, 1)):
+        circle.ctl("list", "set", "shop", "changing", "--track", mode)
+        circle.published()
+        arrived = circle.send(SENDER, to, mail(to, "X-Tidings-List: changing\n"))
+        assert (len(arrived.links), len(arrived.pixels)) == (links, pixels)
+    assert {row["name"]: row["track"] for row in circle.json("list", "show", "shop")}["changing"] == "all"
+    assert "track 'some'" in circle.ctl("list", "set", "shop", "changing", "--track", "some", check=False).stderr
+
+
+@pytest.mark.parametrize(
+    "headers, location",
+    [
+        ("X-Tidings-List: news\n", "https://k.test/a?b=1#c"),
+        ("X-Tidings-List: clicks\n", "https://k.test/a?b=1&utm_source=clicks&utm_medium=email&utm_campaign=clicks#c"),
+        ("X-Tidings-List: clicks\nX-Tidings-UTM: no\n", "https://k.test/a?b=1#c"),
+        (
+            "X-Tidings-UTM: yes\nX-Tidings-Campaign: May sale\n",
+            "https://k.test/a?b=1&utm_source=shop&utm_medium=email&utm_campaign=May%20sale#c",
+        ),
+    ],
+)
+def test_utm(circle, headers, location):
+    """A tracked link leads to the tagged address; one that is not tracked stays."""
+    to = "utm@reader.test"
+    message = mail(to, headers)
+    arrived = circle.send(SENDER, to, message)
+    assert "https://k.test/unsubscribe" in arrived.html and "utm_" not in arrived.html
+    status, fields, _ = circle.hit(arrived.links[0])
+    assert (status, fields["Location"]) == (302, location)
+    link = explained(circle, message)["links"][0]
+    assert link.get("destination", link["url"]) == location

@@ -216,11 +216,13 @@ static json_t *list_list(struct request *request, GError **error)
 }
 
 const struct command tenant_commands[] = {
-    {"tenant.add", tenant_add, true, "name=s title=s track=s url=s zone=s domains=a users=a"},
-    {"tenant.set", tenant_set, true, "name=s title=s track=s url=s zone=s domains=a users=a"},
+    {"tenant.add", tenant_add, true,
+     "name=s title=s track=s url=s zone=s domains=a users=a split=b text_links=b"},
+    {"tenant.set", tenant_set, true,
+     "name=s title=s track=s url=s zone=s domains=a users=a split=b text_links=b"},
     {"tenant.list", tenant_list, false, ""},
-    {"list.add", list_add, true, "tenant=s name=s title=s sender=s unsubscribe=b"},
-    {"list.set", list_set, true, "tenant=s name=s title=s sender=s unsubscribe=b"},
+    {"list.add", list_add, true, "tenant=s name=s title=s sender=s unsubscribe=b track=s utm=b"},
+    {"list.set", list_set, true, "tenant=s name=s title=s sender=s unsubscribe=b track=s utm=b"},
     {"list.list", list_list, false, "tenant=s"},
     {NULL, NULL, false, NULL},
 };

@@ -374,7 +374,6 @@ static GString *mail_data(const struct decision *d)
     event_write_number(data, "journey", d->marker.journey);
     event_write_text(data, "step", d->marker.step);
     event_write_number(data, "visit", d->marker.visit);
-    event_write_number(data, "send", d->marker.send);
   }
   event_write_end(data, '}');
   return data;

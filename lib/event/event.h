@@ -26,7 +26,7 @@ struct event {
 /* What `data` holds, by kind (absent members are unknown):
  *   mail          {"from","to":[addr…],"list","mid","qid","subject","size","action":"tracked|left|refused",
  *                  "reason","links":[{"n","url"}],"pixel":bool,"per":"recipient|message",
- *                  "journey","step","visit","send" (of a workflow's own mail)}
+ *                  "journey","step","visit" (of a workflow's own mail)}
  *   open, click   {"method","ua","ip","link":n,"url"}
  *   unsubscribed  {"list","address","how":"one-click|page"}
  *   suppressed    {"address","list","reason"}

@@ -78,7 +78,6 @@ bool rewrite_marker_seal(struct token_keys *keys, const struct rewrite_marker *m
   struct token token = {
       .kind = TOKEN_SEND,
       .tenant = marker->tenant,
-      .mail = marker->send,
       .destination = destination,
       .destination_length = strlen(destination),
   };
@@ -98,8 +97,7 @@ bool rewrite_marker_open(struct token_keys *keys, const char *text, struct rewri
   if (!g_ascii_string_to_signed(destination, 10, INT64_MIN, INT64_MAX, &journey, NULL) ||
       !g_ascii_string_to_signed(last + 1, 10, 0, INT64_MAX, &visit, NULL))
     return false;
-  *marker =
-      (struct rewrite_marker){.tenant = token.tenant, .send = token.mail, .journey = journey, .visit = visit};
+  *marker = (struct rewrite_marker){.tenant = token.tenant, .journey = journey, .visit = visit};
   g_strlcpy(marker->step, dot + 1, sizeof marker->step);
   return true;
 }

@@ -43,7 +43,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(rewrite_control, rewrite_control_clear)
 /* What a marker says: whose mail it is, and for which visit of which step. */
 struct rewrite_marker {
   int64_t tenant;
-  int64_t send; /* the id of the planned send */
   int64_t journey;
   char step[65];
   int64_t visit;

@@ -123,6 +123,7 @@ struct decision {
   const char *recipient; /* the one that remains, if one does */
   size_t recipients;     /* that remain */
   int64_t now, id;
+  int64_t begun; /* monotonic */
 };
 
 static void find_owner(struct decision *d)
@@ -222,6 +223,14 @@ static void check_recipients(struct decision *d)
 
 /* ---- rewriting ---- */
 
+/* The work is linear in the message: what takes long is a disk that hangs below
+ * the directory, or a machine that has too much to do, and then a mail is better
+ * delivered than measured. */
+static bool is_late(const struct decision *d)
+{
+  return g_get_monotonic_time() - d->begun > d->engine->conf->milter_max_time;
+}
+
 static void run_rewrite(struct decision *d)
 {
   const struct engine_mail *mail = d->mail;
@@ -260,6 +269,7 @@ static void run_rewrite(struct decision *d)
   }
   d->verdict->result = rewrite_message(&request);
   struct rewrite_result *result = d->verdict->result;
+  if (result->action == REWRITE_TRACKED && is_late(d)) rewrite_result_leave(result, REWRITE_REASON_OVER_TIME);
   if (result->body != mail->body) rewrite_result_leave(result, REWRITE_REASON_AMBIGUOUS);
   if (d->trusted && !d->tenant && d->stale) rewrite_result_leave(result, REWRITE_REASON_DIRECTORY);
   if (mail->one_copy && d->recipients == 0 && d->verdict->remove->len > 0)
@@ -441,7 +451,11 @@ static void note_stale(struct engine *engine, bool stale)
 
 void engine_decide(struct engine *engine, const struct engine_mail *mail, struct engine_verdict *verdict)
 {
-  struct decision d = {.engine = engine, .mail = mail, .verdict = verdict, .now = clock_now(engine->clock)};
+  struct decision d = {.engine = engine,
+                       .mail = mail,
+                       .verdict = verdict,
+                       .now = clock_now(engine->clock),
+                       .begun = g_get_monotonic_time()};
   *verdict = (struct engine_verdict){.remove = g_array_new(FALSE, FALSE, sizeof(size_t))};
   d.view = directory_acquire(engine->directory, &d.stale);
   d.keys = keys_acquire(engine);

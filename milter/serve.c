@@ -1,6 +1,6 @@
 /* The daemon around the sessions. libmilter owns the main thread and ends on
  * SIGTERM or SIGINT (and on SIGHUP, which is why we reload on SIGUSR1); a second
- * thread waits for reloads. */
+ * thread waits for reloads and writes the counters to their file. */
 
 #include "milter/serve.h"
 
@@ -23,13 +23,14 @@
 #include "milter/session.h"
 #include "milter/sign.h"
 
-enum { BACKLOG = 1024, ARENAS = 4, BIG = 256 * 1024 };
+enum { BACKLOG = 1024, ARENAS = 4, BIG = 256 * 1024, METRICS_MS = 15000 };
 
 struct server {
   struct proc *proc;
   struct engine engine;
   pthread_t reloader;
   atomic_bool stopping;
+  struct log_limit metrics_failed;
 };
 
 static bool fail(GError **error, const char *what, const char *path)
@@ -116,14 +117,29 @@ static void reload(struct server *server)
     log_event(log, LOG_EVENT_RELOAD_FAILED, NULL, "reason=%s", LOG_VALUE(error->message));
 }
 
-static void *wait_for_reloads(void *argument)
+static void write_metrics(struct server *server)
+{
+  const struct proc *proc = server->proc;
+  g_autoptr(GError) error = NULL;
+  uint64_t held;
+  if (metrics_write(&server->engine.metrics, "tidings_milter_", proc->conf->milter_metrics_file, &error))
+    return;
+  if (log_due(&server->metrics_failed, clock_now(proc->clock), CLOCK_HOUR, &held))
+    log_event(proc->log, LOG_EVENT_METRICS_FAILED, NULL, "reason=%s", LOG_VALUE(error->message));
+}
+
+/* The second thread: reloads, and the counters' file, also at its end. */
+static void *keep_house(void *argument)
 {
   struct server *server = argument;
-  while (!server->stopping) {
-    enum proc_signal what = proc_signal(server->proc, -1);
+  bool metrics = server->proc->conf->milter_metrics_file != NULL;
+  for (;;) {
+    bool stopping = server->stopping;
+    if (metrics) write_metrics(server);
+    if (stopping) return NULL;
+    enum proc_signal what = proc_signal(server->proc, metrics ? METRICS_MS : -1);
     if (what == PROC_RELOAD && !server->stopping) reload(server);
   }
-  return NULL;
 }
 
 /* The thread takes no signal: libmilter waits for its own. */
@@ -132,7 +148,7 @@ static bool start_reloader(struct server *server, GError **error)
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  errno = pthread_create(&server->reloader, NULL, wait_for_reloads, server);
+  errno = pthread_create(&server->reloader, NULL, keep_house, server);
   int failed = errno;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return failed == 0 || fail(error, "no thread", "tidings-milter");

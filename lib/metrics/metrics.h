@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <glib.h>
@@ -26,3 +27,8 @@ uint64_t metrics_value(const struct metrics *metrics, enum metric metric);
 
 /* Appends all counters whose name begins with PREFIX ("tidings_tracker_"). */
 void metrics_print(const struct metrics *metrics, const char *prefix, GString *out);
+
+/* Writes them to the file PATH, which everybody may read (0644); made beside it
+ * and renamed, so that a reader always meets a whole one. Not durable. Errors:
+ * SYS. */
+bool metrics_write(const struct metrics *metrics, const char *prefix, const char *path, GError **error);

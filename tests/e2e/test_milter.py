@@ -443,6 +443,51 @@ def test_too_large_and_sendmail(fresh_workdir):
         setting.stop()
 
 
+def test_over_time(fresh_workdir):
+    """A message that takes too long passes unchanged; a small one is tracked, at
+    least where this machine lets the milter run for so long at a time."""
+    setting = Setting(fresh_workdir, milter_max_time="20 ms")
+    try:
+        tags = b"Content-Type: text/html; charset=utf-8\r\n\r\n" + (b"<b>" * 300 + b"\r\n") * 10000 + HTML.encode()
+        sent = setting.message(tags)
+        got = setting.send(sent)
+        assert got.untraced == sent
+        assert "left reason=over-time tenant=shop" in setting.log()
+        assert event_of(setting.tidings, setting.mid)[3]["reason"] == "over-time"
+        small = (setting.send(setting.message(SHAPES["plain"])) for _ in range(5))
+        assert any(BASE.encode() + b"/c/" in got.data for got in small)
+    finally:
+        setting.stop()
+
+
+def test_metrics_file(fresh_workdir):
+    """The counters: a file at the start, with what happened after a reload, and
+    to the end."""
+    folder = fresh_workdir / "metrics"
+    file = folder / "tidings.prom"
+    folder.mkdir()
+    setting = Setting(fresh_workdir, milter_metrics_file=file)
+
+    def counts():
+        lines = file.read_text().splitlines() if file.exists() else []
+        return {line.split()[0]: int(line.split()[1]) for line in lines if not line.startswith("#")}
+
+    tracked, left = (f'tidings_milter_messages_total{{action="{word}"}}' for word in ("tracked", "left"))
+    try:
+        wait_until(lambda: "metrics-failed" in setting.log(), what="the line that it cannot be written")
+        folder.chmod(0o777)
+        setting.send(setting.message(SHAPES["plain"]))
+        setting.tidings.milter.reload()
+        wait_until(lambda: counts().get(tracked) == 1, what="the count after a reload")
+        assert counts()[left] == 0 and file.stat().st_mode & 0o777 == 0o644
+        setting.send(setting.message(PLAIN))
+    finally:
+        setting.stop()
+    assert counts()[tracked] == 1 and counts()[left] == 1
+    assert [path.name for path in folder.iterdir()] == ["tidings.prom"]
+    assert setting.log().count("metrics-failed") == 1
+
+
 # --- tidings-filter(1)
 
 class Filter:

@@ -535,7 +535,7 @@ def test_policyd_locked(policy):
 DATABASES = {
     "rubbish": (lambda p: p.write_bytes(b"rubbish" * 3000), 71, "move it away or restore it"),
     "cut": (lambda p: os.truncate(p, 5000), 71, "damaged"),
-    "newer schema": (lambda p: sql(p, "PRAGMA user_version=99"), 71, "has schema 99, this program knows 3: run the newer version, or restore a backup"),
+    "newer schema": (lambda p: sql(p, "PRAGMA user_version=99"), 71, ": run the newer version, or restore a backup"),
     "another program's": (lambda p: sql(p, "PRAGMA application_id=7"), 71, "it is a database of another program"),
     "a link": (lambda p: (p.rename(p.with_name("else")), p.symlink_to("else")), 71, "it is a symbolic link; name the file itself"),
     "a folder": (lambda p: (p.unlink(), p.mkdir()), 71, "it is not a regular file"),

@@ -1,5 +1,6 @@
-"""The milter's CPU a message beside a milter that does nothing but replace the
-body, and beside opendkim signing (RSA-2048, unpacked aside). The three take turns
+"""The milter's CPU a message, without and with signing it, beside a milter that does
+nothing but replace the body, and beside opendkim signing (RSA-2048 all, opendkim
+unpacked aside). They take turns
 behind the same real Postfix, which throws the mail away and takes it over eight
 connections; each figure is the median of the turns. CPU is that of the milter's process, all its threads.
 
@@ -22,12 +23,12 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
 
 from postfix import Postfix, wait_until  # noqa: E402
-from tidings import READERS, Tidings, build_folder  # noqa: E402
+from tidings import MILTER, READERS, Tidings, build_folder  # noqa: E402
 
 MESSAGES = int(os.environ.get("TIDINGS_BENCH_MESSAGES", 400))
 TURNS = 3
 CONNECTIONS = 8
-AIM_NOOP, AIM_OPENDKIM, AIM_RSS = 1.5, 0.25, 20
+AIM_NOOP, AIM_OPENDKIM, AIM_SIGNING, AIM_RSS = 1.5, 0.25, 0.6, 20
 FACTS = "tenant 1 shop all https://t.shop.test\ndomain 1 shop.test\n"
 
 
@@ -139,8 +140,22 @@ def start_opendkim(folder):
     return start([aside, "-f", "-x", conf], path), path
 
 
-def start_ours(folder):
+def make_key(tidings):
+    folder = tidings.root / "dkim/shop.test"
+    folder.mkdir(parents=True)
+    key = folder / "s.pem"
+    subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
+    key.chmod(0o600)
+    for path in (folder.parent, folder, key):
+        os.chown(path, MILTER, MILTER)
+
+
+def start_ours(folder, signing=False):
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o711)
     tidings = Tidings(folder)
+    if signing:
+        make_key(tidings)
     tidings.keys.write_text("1 " + "5a" * 32 + " 2026-01-01T00:00:00Z\n")
     os.chown(tidings.keys, 0, READERS)
     tidings.keys.chmod(0o640)
@@ -193,6 +208,8 @@ def report(figures):
         if "opendkim" in median:
             print(f", {ours / median['opendkim']:.2f} x opendkim (aim {AIM_OPENDKIM})", end="")
             met = met and ours <= AIM_OPENDKIM * median["opendkim"]
+            print(f"\n  signing: {median['signing'] / median['opendkim']:.2f} x opendkim (aim {AIM_SIGNING})", end="")
+            met = met and median["signing"] <= AIM_SIGNING * median["opendkim"]
         print()
     print(f"milter: the aims are {'met' if met else 'missed'}")
 
@@ -203,9 +220,9 @@ def main():
     subprocess.run([HERE.parent / "e2e/prepare.sh"], check=True)
     folder = Path(tempfile.mkdtemp(prefix="mb-", dir="/tmp"))
     folder.chmod(0o711)
-    tidings, others = None, []
+    tidings, signing, others = None, None, []
     try:
-        tidings = start_ours(folder)
+        tidings, signing = start_ours(folder / "t"), start_ours(folder / "s", signing=True)
         idle = rss(tidings.milter.pid)
         servers = {}
         for name, started in (("no-op", start_noop(folder)), ("opendkim", start_opendkim(folder))):
@@ -213,16 +230,19 @@ def main():
                 others.append(started[0])
                 servers[name] = (started[0].pid, started[1])
         servers["tidings"] = (tidings.milter.pid, tidings.milter_socket)
+        servers["signing"] = (signing.milter.pid, signing.milter_socket)
         print(f"CPU of a milter for a message through Postfix; {TURNS} turns, medians")
         report(measure(folder, servers))
-        assert "left reason" not in tidings.milter.log(), "a message of the bench was not tracked"
+        for ours in (tidings, signing):
+            assert "left reason" not in ours.milter.log(), "a message of the bench was not tracked"
+        assert "unsigned" not in signing.milter.log(), "a message of the bench was not signed"
         print(f"milter RSS: {idle:.1f} MB idle (aim {AIM_RSS}), {rss(tidings.milter.pid):.1f} MB after the load")
     finally:
         for process in others:
             process.kill()
             process.wait()
-        if tidings:
-            tidings.kill()
+        for ours in filter(None, (tidings, signing)):
+            ours.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
 

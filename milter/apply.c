@@ -116,8 +116,8 @@ static bool make_signature(struct engine *engine, const struct engine_mail *mail
       !mail_edits_apply(edits, mail->message, mail->length, &changed, &size, error))
     return false;
   const char *message = changed ? changed : mail->message;
-  *signature = sign_value(engine->sign, verdict->key, mail, verdict->result, message + mail->body,
-                          size - mail->body, clock_now(engine->clock), &fault);
+  *signature = sign_value(verdict->key, mail, verdict->result, message + mail->body, size - mail->body,
+                          clock_now(engine->clock), &fault);
   metrics_add(&engine->metrics, *signature ? METRIC_MILTER_SIGNED : METRIC_MILTER_UNSIGNED, 1);
   if (!*signature)
     log_event(engine->log, LOG_EVENT_UNSIGNED, mail->queue_id, "reason=%s", LOG_VALUE(fault->message));

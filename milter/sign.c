@@ -11,7 +11,6 @@
 
 struct sign {
   const struct conf *conf;
-  struct dkim_signer *signer;
   GMutex lock;
   struct dkim_keys *keys; /* NULL: none */
 };
@@ -23,6 +22,10 @@ bool sign_reload(struct sign *sign, GError **error)
   if (!sign->conf->dkim_sign) return true;
   struct dkim_keys *fresh = dkim_keys_load(sign->conf->dkim_keys, error);
   if (!fresh) return false;
+  if (!dkim_keys_prove(fresh, error)) {
+    dkim_keys_free(fresh);
+    return false;
+  }
   g_mutex_lock(&sign->lock);
   struct dkim_keys *old = sign->keys;
   sign->keys = fresh;
@@ -35,7 +38,6 @@ struct sign *sign_open(const struct conf *conf, GError **error)
 {
   struct sign *sign = g_new0(struct sign, 1);
   sign->conf = conf;
-  sign->signer = dkim_signer_new();
   g_mutex_init(&sign->lock);
   if (sign_reload(sign, error)) return sign;
   sign_close(sign);
@@ -46,7 +48,6 @@ void sign_close(struct sign *sign)
 {
   if (!sign) return;
   dkim_keys_free(sign->keys);
-  dkim_signer_free(sign->signer);
   g_mutex_clear(&sign->lock);
   g_free(sign);
 }
@@ -133,7 +134,7 @@ static char *without_cr(const GString *value)
   return g_string_free(out, FALSE);
 }
 
-char *sign_value(struct sign *sign, const struct dkim_key *key, const struct engine_mail *mail,
+char *sign_value(const struct dkim_key *key, const struct engine_mail *mail,
                  const struct rewrite_result *result, const char *body, size_t length, int64_t now,
                  GError **error)
 {
@@ -145,7 +146,6 @@ char *sign_value(struct sign *sign, const struct dkim_key *key, const struct eng
     return NULL;
   }
   if (!header_on_wire(mail, result, &header, &header_length, error)) return NULL;
-  if (!dkim_signer_sign(sign->signer, key, header, header_length, body, length, now, value, error))
-    return NULL;
+  if (!dkim_sign_message(key, header, header_length, body, length, now, value, error)) return NULL;
   return without_cr(value);
 }

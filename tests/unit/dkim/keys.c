@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "dkim/keys.h"
+#include "dkim/sign.h"
 #include "tests/unit/db/scratch.h"
 
 static char *dir;
@@ -135,7 +136,7 @@ static void test_refused(void **state)
   assert_int_equal(unlink(file), 0);
   static const char *const texts[] = {
       "", "nonsense\n",
-      /* Ed25519: libopendkim leaks with it. */
+      /* Ed25519 */
       "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
       "-----END PRIVATE KEY-----\n"};
   for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
@@ -143,6 +144,16 @@ static void test_refused(void **state)
     expect_refusal("no RSA key", TIDINGS_ERROR_INPUT);
   }
   assert_int_equal(unlink(file), 0);
+}
+
+static void test_prove(void **state)
+{
+  (void)state;
+  g_autoptr(GError) error = NULL;
+  struct dkim_keys *keys = dkim_keys_load(dir, NULL);
+  assert_true(dkim_keys_count(keys) > 0);
+  if (!dkim_keys_prove(keys, &error)) fail_msg("%s", error->message);
+  dkim_keys_free(keys);
 }
 
 static void test_bits(void **state)
@@ -189,10 +200,10 @@ static int tear_down(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_domain),   cmocka_unit_test(test_make_and_load),
-      cmocka_unit_test(test_rotation), cmocka_unit_test(test_no_folder),
-      cmocka_unit_test(test_bits),     cmocka_unit_test(test_other_user),
-      cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_domain),     cmocka_unit_test(test_make_and_load),
+      cmocka_unit_test(test_rotation),   cmocka_unit_test(test_no_folder),
+      cmocka_unit_test(test_bits),       cmocka_unit_test(test_prove),
+      cmocka_unit_test(test_other_user), cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

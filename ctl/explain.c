@@ -21,7 +21,7 @@ struct assumptions {
   char *tenant, *track, *url, *list, *sender;
   int recipients;
   enum rewrite_track mode, list_mode;
-  bool unsubscribe, list_limited, utm;
+  bool unsubscribe, list_limited, utm, text_links;
 };
 
 static void assumptions_clear(struct assumptions *a)
@@ -100,6 +100,7 @@ static bool ask_tenant(struct app *app, struct assumptions *a, GError **error)
   json_t *tenant = tenant_find(app, a->tenant, error);
   if (!tenant) return false;
   a->url = g_strdup(text_of(tenant, "url"));
+  a->text_links = json_is_true(json_object_get(tenant, "text_links"));
   bool good = read_mode(text_of(tenant, "track"), &a->mode, error) &&
               app_ask(app, "list.list", json_pack("{s:s}", "tenant", a->tenant), match_list, a, NULL, error);
   json_decref(tenant);
@@ -246,6 +247,7 @@ static bool explain(struct app *app, const struct assumptions *a, const char *by
                     : a->tenant ? a->tenant
                                 : "tenant",
       .utm = a->utm,
+      .text_links = a->text_links,
       .list_limited = a->list_limited,
       .list_track = a->list_mode,
       .mail = id_next(&ids, now),

@@ -14,7 +14,7 @@
 /* --- add, set --- */
 
 struct settings {
-  char *title, *track, *url, *zone, *split;
+  char *title, *track, *url, *zone, *split, *text_links;
   char **domains, **users;
 };
 
@@ -25,6 +25,7 @@ static void settings_clear(struct settings *settings)
   g_free(settings->url);
   g_free(settings->zone);
   g_free(settings->split);
+  g_free(settings->text_links);
   g_strfreev(settings->domains);
   g_strfreev(settings->users);
 }
@@ -47,22 +48,29 @@ static char **read_settings(struct app *app, const struct usage *usage, struct s
        "The time zone of contacts whose own is not known, such as Europe/Oslo", "ZONE"},
       {"split", 0, 0, G_OPTION_ARG_FILENAME, &settings->split,
        "Whether a mail to several becomes one for each, so that each is measured for itself", "yes|no"},
+      {"text-links", 0, 0, G_OPTION_ARG_FILENAME, &settings->text_links,
+       "Whether links in plain text are tracked too (no, if it is not said)", "yes|no"},
       {NULL, 0, 0, G_OPTION_ARG_NONE, NULL, NULL, NULL},
   };
-  bool split;
+  bool split, text_links;
   char **words = usage_read(app, usage, options, argc, argv, error);
-  bool good = words && (!settings->split || usage_yes_no("--split", settings->split, &split, error));
+  bool good =
+      words && (!settings->split || usage_yes_no("--split", settings->split, &split, error)) &&
+      (!settings->text_links || usage_yes_no("--text-links", settings->text_links, &text_links, error));
   return good ? words : NULL;
 }
 
 static json_t *settings_json(const char *name, const struct settings *settings)
 {
   json_t *domains = app_strings(settings->domains), *users = app_strings(settings->users);
-  bool split = false;
+  bool split = false, text_links = false;
   if (settings->split) usage_yes_no("--split", settings->split, &split, NULL);
-  return json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:o*, s:o, s:o}", "name", name, "title", settings->title,
-                   "track", settings->track, "url", settings->url, "zone", settings->zone, "split",
-                   settings->split ? json_boolean(split) : NULL, "domains", domains, "users", users);
+  if (settings->text_links) usage_yes_no("--text-links", settings->text_links, &text_links, NULL);
+  return json_pack("{s:s, s:s*, s:s*, s:s*, s:s*, s:o*, s:o*, s:o, s:o}", "name", name, "title",
+                   settings->title, "track", settings->track, "url", settings->url, "zone", settings->zone,
+                   "split", settings->split ? json_boolean(split) : NULL, "text_links",
+                   settings->text_links ? json_boolean(text_links) : NULL, "domains", domains, "users",
+                   users);
 }
 
 static bool check_new(const struct settings *settings, GError **error)
@@ -193,8 +201,9 @@ static void print_tenant(const json_t *tenant)
 {
   static const struct {
     const char *key, *label;
-  } facts[] = {{"name", "tenant"}, {"title", "title"}, {"track", "measured"},  {"url", "links begin"},
-               {"zone", "zone"},   {"split", "split"}, {"domains", "domains"}, {"users", "users"}};
+  } facts[] = {{"name", "tenant"},           {"title", "title"},     {"track", "measured"},
+               {"url", "links begin"},       {"zone", "zone"},       {"split", "split"},
+               {"text_links", "plain text"}, {"domains", "domains"}, {"users", "users"}};
   g_autoptr(table_auto) table = table_new("|");
   for (size_t i = 0; i < G_N_ELEMENTS(facts); i++) {
     table_cell(table, facts[i].label);

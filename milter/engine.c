@@ -257,6 +257,7 @@ static void run_rewrite(struct decision *d)
     request.tenant = d->tenant->id;
     request.track = tracks[d->tenant->track];
     request.url = d->tenant->url;
+    request.text_links = d->tenant->text_links;
     request.utm_source = d->tenant->name;
   }
   if (d->list) {

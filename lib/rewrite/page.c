@@ -358,7 +358,7 @@ static void link_clear(struct rewrite_page_link *link)
   g_clear_pointer(&link->url, g_free);
 }
 
-static struct rewrite_page *page_new(void)
+struct rewrite_page *rewrite_page_new(void)
 {
   struct rewrite_page *page = g_new0(struct rewrite_page, 1);
   page->links = g_array_new(FALSE, FALSE, sizeof(struct rewrite_page_link));
@@ -376,7 +376,7 @@ void rewrite_page_free(struct rewrite_page *page)
 struct rewrite_page *rewrite_page_read(const char *html, size_t length,
                                        const struct rewrite_page_options *options, GError **error)
 {
-  g_autoptr(rewrite_page) page = page_new();
+  g_autoptr(rewrite_page) page = rewrite_page_new();
   g_autoptr(GString) base = g_string_new(NULL);
   g_autoptr(GString) scratch = g_string_new(NULL);
   g_autoptr(GArray) pixels = g_array_new(FALSE, FALSE, sizeof(size_t));

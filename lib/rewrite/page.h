@@ -37,6 +37,8 @@ typedef struct rewrite_page {
 /* Reads LENGTH bytes of HTML; they are not kept. LIMIT over max_links. Linear. */
 struct rewrite_page *rewrite_page_read(const char *html, size_t length,
                                        const struct rewrite_page_options *options, GError **error);
+/* An empty one. */
+struct rewrite_page *rewrite_page_new(void);
 void rewrite_page_free(struct rewrite_page *page);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(rewrite_page, rewrite_page_free)
 

@@ -179,13 +179,15 @@ enum rewrite_reason rewrite_policy_part(const struct rewrite_request *request, c
   if (part->multipart) return REWRITE_REASON_CONTAINER;
   if (mail_part_is(part, "text", "x-amp-html")) return REWRITE_REASON_AMP;
   if (part->attachment) return REWRITE_REASON_ATTACHMENT;
-  if (!mail_part_is(part, "text", "html")) return REWRITE_REASON_NOT_HTML;
+  bool plain = request->text_links && mail_part_is(part, "text", "plain");
+  if (!plain && !mail_part_is(part, "text", "html")) return REWRITE_REASON_NOT_HTML;
   if (part->filename) return REWRITE_REASON_ATTACHMENT;
   if (part->ambiguity != MAIL_CLEAR) return REWRITE_REASON_AMBIGUOUS;
   enum rewrite_reason place = judge_place(request->message, tree, i);
   if (place != REWRITE_REASON_TRACKED) return place;
   if (!is_ascii_compatible(part->charset)) return REWRITE_REASON_CHARSET;
   if (part->encoding == MAIL_ENCODING_UNKNOWN) return REWRITE_REASON_ENCODING;
+  if (plain && part->delsp) return REWRITE_REASON_DELSP;
   if (mail_header_count(request->message, part->header, "Content-MD5") > 0) return REWRITE_REASON_CONTENT_MD5;
   return REWRITE_REASON_TRACKED;
 }

@@ -19,6 +19,7 @@
 #include "mail/qp.h"
 #include "rewrite/link.h"
 #include "rewrite/page.h"
+#include "rewrite/plain.h"
 #include "rewrite/policy.h"
 #include "rewrite/utm.h"
 
@@ -27,6 +28,7 @@ enum { MAX_LINE = 998, MAX_EDITS = 100000, MAX_UNSUBSCRIBE_LINE = 900 };
 /* An HTML body that may be changed. */
 struct body {
   size_t part; /* index */
+  bool plain;  /* text/plain: no pixel, and links stand as they are */
   struct mail_decoded decoded;
   struct rewrite_page *page;
   bool changed;
@@ -276,7 +278,9 @@ static struct rewrite_page *read_page(struct work *w, const struct mail_part *pa
       .unsubscribe_urls = w->unsubscribe,
       .max_links = w->request->limits.links,
   };
-  return rewrite_page_read(decoded->bytes, decoded->length, &options, error);
+  return mail_part_is(part, "text", "plain")
+             ? rewrite_plain_read(decoded->bytes, decoded->length, &options, error)
+             : rewrite_page_read(decoded->bytes, decoded->length, &options, error);
 }
 
 /* Decodes and reads the part I; what is in the way is noted with the part. */
@@ -284,7 +288,7 @@ static bool take_body(struct work *w, size_t i, GError **error)
 {
   const struct mail_part *part = &w->tree->parts[i];
   struct rewrite_part *row = part_row(w, i);
-  struct body body = {.part = i};
+  struct body body = {.part = i, .plain = mail_part_is(part, "text", "plain")};
   if (!mail_decode(part->encoding, w->request->message + part->body.start, part->body.end - part->body.start,
                    w->request->limits.size, &body.decoded, error))
     return false;
@@ -375,10 +379,11 @@ static const struct target *target_of(struct work *w, const struct rewrite_page_
   return target;
 }
 
-/* Seals the links of PAGE; those that get too long stay, and their twins. */
-static bool seal_links(struct work *w, struct rewrite_page *page, GError **error)
+/* Seals the links of BODY; those that get too long stay, and their twins. */
+static bool seal_links(struct work *w, const struct body *body, GError **error)
 {
-  bool denied = w->control.denied & REWRITE_DENY_HTML_CLICKS;
+  struct rewrite_page *page = body->page;
+  bool denied = w->control.denied & (body->plain ? REWRITE_DENY_TEXT_CLICKS : REWRITE_DENY_HTML_CLICKS);
   for (guint i = 0; i < page->links->len; i++) {
     struct rewrite_page_link *link = &g_array_index(page->links, struct rewrite_page_link, i);
     if (link->reason != REWRITE_REASON_TRACKED) continue;
@@ -433,7 +438,10 @@ static bool edit_links(struct work *w, struct body *body, struct mail_edits *inn
     g_array_append_val(w->result->links, row);
     if (row.action != REWRITE_TRACKED) continue;
     g_string_truncate(value, 0);
-    html_encode_attribute(row.tracked, strlen(row.tracked), link->quote, value);
+    if (body->plain)
+      g_string_assign(value, row.tracked);
+    else
+      html_encode_attribute(row.tracked, strlen(row.tracked), link->quote, value);
     if (!mail_edits_add(inner, link->start, link->end - link->start, value->str, value->len, error))
       return false;
     body->changed = true;
@@ -527,10 +535,13 @@ static bool edit_body(struct work *w, struct body *body, bool last, GError **err
 static bool edit_bodies(struct work *w, GError **error)
 {
   for (guint i = 0; i < w->bodies->len; i++)
-    if (!seal_links(w, g_array_index(w->bodies, struct body, i).page, error)) return false;
+    if (!seal_links(w, &g_array_index(w->bodies, struct body, i), error)) return false;
+  guint last = 0; /* of HTML, counted from 1 */
   for (guint i = 0; i < w->bodies->len; i++)
-    if (!edit_body(w, &g_array_index(w->bodies, struct body, i), i + 1 == w->bodies->len, error))
-      return false;
+    if (!g_array_index(w->bodies, struct body, i).plain) last = i + 1;
+  if (last == 0) w->result->pixel = REWRITE_REASON_NO_HTML;
+  for (guint i = 0; i < w->bodies->len; i++)
+    if (!edit_body(w, &g_array_index(w->bodies, struct body, i), i + 1 == last, error)) return false;
   return mail_edits_seal(w->result->edits, w->request->length, error);
 }
 
@@ -595,7 +606,8 @@ static enum rewrite_track ceiling(const struct work *w)
   enum rewrite_track track = MIN(w->request->track, w->control.track);
   if (w->request->list_limited) track = MIN(track, w->request->list_track);
   bool opens = track == REWRITE_TRACK_ALL && !(w->control.denied & REWRITE_DENY_OPENS);
-  bool clicks = track >= REWRITE_TRACK_CLICKS && !(w->control.denied & REWRITE_DENY_HTML_CLICKS);
+  unsigned kinds = REWRITE_DENY_HTML_CLICKS | (w->request->text_links ? REWRITE_DENY_TEXT_CLICKS : 0);
+  bool clicks = track >= REWRITE_TRACK_CLICKS && (kinds & ~w->control.denied);
   return opens || clicks ? track : REWRITE_TRACK_NONE;
 }
 

@@ -36,6 +36,7 @@ struct rewrite_request {
   int64_t tenant; /* 0: none is known */
   enum rewrite_track track;
   const char *url;   /* the tenant's base of tracked URLs, no slash at the end */
+  bool text_links;   /* also links in plain text */
   bool visible_urls; /* the tenant allows to track links whose text is an address */
   const char *list;  /* the name of the mail's list, or NULL */
   bool unsubscribe;  /* the list asks for List-Unsubscribe */

@@ -1,6 +1,8 @@
 """Who may say what is measured: tenant, list, message and link, and what explain says
 of it beforehand."""
 
+import re
+
 import pytest
 
 from circle import html_mail, running
@@ -69,6 +71,24 @@ def test_list_set(circle):
         assert (len(arrived.links), len(arrived.pixels)) == (links, pixels)
     assert {row["name"]: row["track"] for row in circle.json("list", "show", "shop")}["changing"] == "all"
     assert "track 'some'" in circle.ctl("list", "set", "shop", "changing", "--track", "some", check=False).stderr
+
+
+def test_plain_text(circle):
+    """Off until the tenant says so; then the link alone differs, and leads there."""
+    to = "plain@reader.test"
+    circle.tenant("plain", "plain.test")
+    text = b"Look (https://k.test/a),\r\n> https://k.test/b\r\n"
+    head = html_mail("a@plain.test", to, "").partition(b"Content-Type:")[0]
+    message = head + b"Content-Type: text/plain; format=flowed\r\n\r\n" + text
+    for choice, tracked in (("no", 0), ("yes", 1)):
+        circle.ctl("tenant", "set", "plain", "--text-links", choice)
+        circle.published()
+        arrived = circle.send("a@plain.test", to, message)
+        body = arrived.delivery.data.partition(b"\r\n\r\n")[2]
+        found = re.findall(rb"http://t[.]plain[.]test:\d+/c/[\w-]+", body)
+        assert len(found) == tracked
+        assert re.sub(rb"http://t[.][^),]*", b"https://k.test/a", body) == text
+    assert circle.hit(found[0].decode())[1]["Location"] == "https://k.test/a"
 
 
 @pytest.mark.parametrize(

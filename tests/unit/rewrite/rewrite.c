@@ -15,12 +15,13 @@
 #include "mail/encoding.h"
 #include "mail/line.h"
 
-#define BASE      "https://t.example.com"
-#define URL       "https://example.com/a?b=1&c=2#d"
-#define HREF      "<a href=\"https://example.com/a?b=1&amp;c=2#d\">Go</a>"
-#define HTML      "<html><body><p>Hello</p>" HREF "</body></html>\r\n"
-#define TEXT_HTML "Content-Type: text/html; charset=utf-8\r\n"
-#define HEAD      "From: a@example.com\r\nTo: b@example.org\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
+#define BASE          "https://t.example.com"
+#define TOKEN_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+#define URL           "https://example.com/a?b=1&c=2#d"
+#define HREF          "<a href=\"https://example.com/a?b=1&amp;c=2#d\">Go</a>"
+#define HTML          "<html><body><p>Hello</p>" HREF "</body></html>\r\n"
+#define TEXT_HTML     "Content-Type: text/html; charset=utf-8\r\n"
+#define HEAD          "From: a@example.com\r\nTo: b@example.org\r\nSubject: x\r\nMIME-Version: 1.0\r\n"
 
 static struct token_keys *keys;
 
@@ -251,7 +252,7 @@ static char *first_destination(const char *text)
   at += strlen(BASE "/c/");
   struct token token;
   g_autoptr(GByteArray) scratch = g_byte_array_new();
-  assert_true(token_open(keys, at, strcspn(at, "\"'> "), &token, scratch, NULL));
+  assert_true(token_open(keys, at, strspn(at, TOKEN_LETTERS), &token, scratch, NULL));
   assert_int_equal(token.kind, TOKEN_CLICK);
   assert_int_equal(token.mail, 4711);
   return g_strndup(token.destination, token.destination_length);
@@ -561,6 +562,89 @@ static void test_utm(void **state)
   }
 }
 
+/* M11, M12: links of plain text, where the tenant asks for them, through each
+ * transfer encoding. */
+static void test_text_links(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *name, *header, *body;
+    bool on;
+    enum rewrite_reason reason, part;
+    enum mail_encoding encoding;
+  } rows[] = {
+      {"off", "", "See <" URL ">.\r\n", false, REWRITE_REASON_NO_HTML, REWRITE_REASON_NOT_HTML, 0},
+      {"7bit", "", "See <" URL ">.\r\n", true, REWRITE_REASON_TRACKED, 0, MAIL_ENCODING_7BIT},
+      {"8bit", "Content-Transfer-Encoding: 8bit\r\n", "\xC3\xBC (" URL "),\r\n", true, REWRITE_REASON_TRACKED,
+       0, MAIL_ENCODING_8BIT},
+      {"qp", "Content-Transfer-Encoding: quoted-printable\r\n",
+       "=C3=BC https://example.com/a?b=\r\n=3D1&c=3D2#d.\r\n", true, REWRITE_REASON_TRACKED, 0,
+       MAIL_ENCODING_QP},
+      {"base64", "Content-Transfer-Encoding: base64\r\n",
+       "U2VlIGh0dHBzOi8vZXhhbXBsZS5jb20vYT9iPTEmYz0yI2QuDQo=\r\n", true, REWRITE_REASON_TRACKED, 0,
+       MAIL_ENCODING_BASE64},
+      {"flowed", "Content-Type: text/plain; format=flowed\r\n", "Look \r\n" URL " \r\nx\r\n-- \r\nme\r\n",
+       true, REWRITE_REASON_TRACKED, 0, MAIL_ENCODING_7BIT},
+      {"delsp", "Content-Type: text/plain; format=flowed; delsp=yes\r\n", URL "\r\n", true,
+       REWRITE_REASON_NO_HTML, REWRITE_REASON_DELSP, 0},
+      {"utf-16", "Content-Type: text/plain; charset=utf-16le\r\n", URL "\r\n", true, REWRITE_REASON_NO_HTML,
+       REWRITE_REASON_CHARSET, 0},
+      {"attachment", "Content-Disposition: attachment\r\n", URL "\r\n", true, REWRITE_REASON_NO_HTML,
+       REWRITE_REASON_ATTACHMENT, 0},
+      {"pgp", "", URL "\r\n-----BEGIN PGP MESSAGE-----\r\n", true, REWRITE_REASON_PGP_INLINE, 0, 0},
+      {"quoted", "", "> " URL "\r\n", true, REWRITE_REASON_NOTHING, REWRITE_REASON_NOTHING, 0},
+      {"html only", "X-PM-TrackLinks: HtmlOnly\r\n", URL "\r\n", true, REWRITE_REASON_NOTHING,
+       REWRITE_REASON_NOTHING, 0},
+  };
+  for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+    print_message("%s\n", rows[i].name);
+    g_autofree char *message = g_strconcat(HEAD, rows[i].header, "\r\n", rows[i].body, NULL);
+    struct rewrite_request request = request_for(message);
+    request.text_links = rows[i].on;
+    g_autoptr(rewrite_result) result = rewrite_message(&request);
+    assert_int_equal(result->reason, rows[i].reason);
+    assert_true(result->pixel != REWRITE_REASON_TRACKED);
+    if (rows[i].part)
+      assert_int_equal(g_array_index(result->parts, struct rewrite_part, 0).reason, rows[i].part);
+    g_autofree char *out = apply(result, message, request.length);
+    if (result->action == REWRITE_LEFT) {
+      assert_string_equal(out, message);
+      continue;
+    }
+    g_autofree char *was = decoded_body(message, rows[i].encoding);
+    g_autofree char *is = decoded_body(out, rows[i].encoding);
+    g_autofree char *destination = first_destination(is);
+    assert_string_equal(destination, URL);
+    /* What stands around the link stays. */
+    const char *link = strstr(was, URL), *tracked = strstr(is, BASE);
+    assert_memory_equal(was, is, link - was);
+    assert_int_equal(link - was, tracked - is);
+    assert_true(g_str_has_suffix(is, link + strlen(URL)));
+    struct rewrite_request again = request_for(out);
+    again.text_links = true;
+    g_autoptr(rewrite_result) second = rewrite_message(&again);
+    assert_int_equal(second->reason, REWRITE_REASON_NOTHING);
+  }
+}
+
+/* The same address in both alternatives is one link; the pixel is in the HTML even
+ * where plain text comes last. */
+static void test_text_and_html(void **state)
+{
+  (void)state;
+  const char *message = HEAD "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" PART_HTML
+                             "\r\n--b\r\n\r\n" URL "\r\n--b--\r\n";
+  struct rewrite_request request = request_for(message);
+  request.text_links = true;
+  g_autoptr(rewrite_result) result = rewrite_message(&request);
+  g_autofree char *out = apply(result, message, request.length);
+  assert_int_equal(result->tracked, 1);
+  assert_int_equal(result->links->len, 2);
+  assert_int_equal(result->pixel, REWRITE_REASON_TRACKED);
+  assert_non_null(strstr(out, "<img"));
+  assert_non_null(strstr(out, "\r\n\r\n" BASE "/c/"));
+}
+
 static void test_marker(void **state)
 {
   (void)state;
@@ -616,6 +700,8 @@ int main(void)
       cmocka_unit_test(test_optout),
       cmocka_unit_test(test_ceiling),
       cmocka_unit_test(test_utm),
+      cmocka_unit_test(test_text_links),
+      cmocka_unit_test(test_text_and_html),
       cmocka_unit_test(test_marker),
       cmocka_unit_test(test_leave),
   };

@@ -22,6 +22,7 @@ include lib/journal/local.mk
 include lib/store/local.mk
 include lib/maillog/local.mk
 include lib/dkim/local.mk
+include lib/spool/local.mk
 include lib/directory/local.mk
 include lib/zoneinfo/local.mk
 include lib/http/local.mk

@@ -30,6 +30,8 @@ folder root root 0755 /var/lib/tidings/journal
 folder tidings-milter tidings-milter 2770 /var/lib/tidings/journal/milter
 folder tidings-milter tidings-milter 2770 /var/lib/tidings/journal/filter
 folder tidings-tracker tidings-tracker 2770 /var/lib/tidings/journal/tracker
+folder root root 0755 /var/lib/tidings/spool
+folder tidings-milter tidings-milter 2770 /var/lib/tidings/spool/milter
 folder tidings-policyd tidings 0700 /var/lib/tidings/state
 folder tidings-policyd tidings 2750 /var/lib/tidings/directory
 folder root root 0755 /run/tidings

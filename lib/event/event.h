@@ -26,13 +26,16 @@ struct event {
 /* What `data` holds, by kind (absent members are unknown):
  *   mail          {"from","to":[addr…],"list","mid","qid","subject","size","action":"tracked|left|refused",
  *                  "reason","links":[{"n","url"}],"pixel":bool,"per":"recipient|message",
- *                  "journey","step","visit" (of a workflow's own mail)}
+ *                  "journey","step","visit" (of a workflow's own mail),
+ *                  "copy":true (of one recipient's copy of a split mail),
+ *                  "unsplit" (why a mail to several was not split, though its tenant wants it)}
  *   open, click   {"method","ua","ip","link":n,"url"}
  *   unsubscribed  {"list","address","how":"one-click|page"}
  *   suppressed    {"address","list","reason"}
  *   subscribed    {"list","address","source"}
  *   custom        {"name","address","properties":{…}}
- *   sent, failed  {"journey","step","visit","send","reply"}  */
+ *   sent, failed  {"journey","step","visit","send","reply"}; of a copy {"copy":true,"to","reply"}
+ *   spooled       {"from","to","qid" (of the mail that was split),"copies":n}  */
 
 /* The name of KIND ("mail", "open", …) and back; NULL, and false, if unknown. Static. */
 const char *event_kind_name(enum event_kind kind);

@@ -1,5 +1,6 @@
 /* The control fields and the marker of a workflow's mail. The marker is a token
- * whose destination is "journey.step.visit"; the step may hold dots itself. */
+ * whose destination is "journey.step.visit"; the step may hold dots itself. That of a
+ * copy of a split mail has the mail's id and the destination "copy". */
 
 #include "rewrite/control.h"
 
@@ -65,19 +66,23 @@ void rewrite_control_clear(struct rewrite_control *control)
   g_clear_pointer(&control->send, g_free);
 }
 
+static const char copy_word[] = "copy";
+
 bool rewrite_marker_seal(struct token_keys *keys, const struct rewrite_marker *marker, GString *out,
                          GError **error)
 {
   size_t step = strnlen(marker->step, sizeof marker->step);
-  if (step == 0 || step == sizeof marker->step) {
+  if (!marker->copy && (step == 0 || step == sizeof marker->step)) {
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT, "a marker needs a step of 1 to 64 bytes");
     return false;
   }
   g_autofree char *destination =
-      g_strdup_printf("%" PRId64 ".%s.%" PRId64, marker->journey, marker->step, marker->visit);
+      marker->copy ? g_strdup(copy_word)
+                   : g_strdup_printf("%" PRId64 ".%s.%" PRId64, marker->journey, marker->step, marker->visit);
   struct token token = {
       .kind = TOKEN_SEND,
       .tenant = marker->tenant,
+      .mail = marker->copy,
       .destination = destination,
       .destination_length = strlen(destination),
   };
@@ -90,6 +95,10 @@ bool rewrite_marker_open(struct token_keys *keys, const char *text, struct rewri
   struct token token;
   if (!token_open(keys, text, strlen(text), &token, scratch, NULL) || token.kind != TOKEN_SEND) return false;
   g_autofree char *destination = g_strndup(token.destination, token.destination_length);
+  if (strcmp(destination, copy_word) == 0) {
+    *marker = (struct rewrite_marker){.tenant = token.tenant, .copy = token.mail};
+    return token.mail != 0;
+  }
   char *dot = strchr(destination, '.'), *last = strrchr(destination, '.');
   if (!dot || dot == last || (size_t)(last - dot - 1) >= sizeof marker->step) return false;
   gint64 journey, visit;

@@ -15,7 +15,8 @@
  *   X-Tidings-Track: none|clicks|all    measure no more than this
  *   X-Tidings-Campaign: TEXT            a name for the reports
  *   X-Tidings-UTM: yes|no               UTM tags on tracked links
- *   X-Tidings-Send: MARKER              a workflow's own mail, proved by a sealed marker
+ *   X-Tidings-Send: MARKER              our own mail (a workflow's, or a copy of a split one),
+ *                                       proved by a sealed marker
  * Whether it may ask is the caller's to know. No copy ever leaves the house. The
  * opt-out fields of other services (optout.h) are read too, and stay. */
 
@@ -46,10 +47,12 @@ struct rewrite_marker {
   int64_t journey;
   char step[65];
   int64_t visit;
+  int64_t copy; /* not 0: one recipient's copy of a split mail, with this id; journey, step and visit
+                   are then empty */
 };
 
-/* Appends the sealed marker to OUT. Errors: INPUT (step empty or over 64
- * bytes), and those of token_seal(). */
+/* Appends the sealed marker to OUT. Errors: INPUT (step empty, where it is no
+ * copy's, or over 64 bytes), and those of token_seal(). */
 bool rewrite_marker_seal(struct token_keys *keys, const struct rewrite_marker *marker, GString *out,
                          GError **error);
 

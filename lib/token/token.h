@@ -27,7 +27,7 @@ struct token {
   int64_t mail;
   uint32_t link;           /* number of the link in its mail, from 1; 0: none */
   const char *destination; /* click: the URL, bytes as written; unsubscribe: "list\naddress"; send (the
-                              marker of a workflow's mail): "journey.step.visit"; not NUL-terminated */
+                              marker of our own mail): "journey.step.visit" or "copy"; not NUL-terminated */
   size_t destination_length;
 };
 

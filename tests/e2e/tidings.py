@@ -233,6 +233,8 @@ class Tidings:
             (self.state, 0, 0, 0o755),
             (self.state / "journal", 0, 0, 0o755),
             (self.state / "journal/milter", MILTER, MILTER_JOURNAL, 0o2770),
+            (self.state / "spool", 0, 0, 0o755),
+            (self.state / "spool/milter", MILTER, MILTER_JOURNAL, 0o2770),
             (self.state / "journal/filter", MILTER, MILTER_JOURNAL, 0o2770),
             (self.state / "journal/tracker", TRACKER, TRACKER_JOURNAL, 0o2770),
             (self.state / "state", POLICYD, POLICYD, 0o700),

@@ -658,6 +658,13 @@ static void test_marker(void **state)
   assert_string_equal(back.step, "a.b");
   assert_int_equal(back.visit, 3);
   assert_false(rewrite_marker_open(keys, "x", &back));
+  /* Of a copy of a split mail. */
+  struct rewrite_marker copy = {.tenant = 7, .copy = INT64_C(0x123456789abcdef)};
+  g_string_set_size(text, 0);
+  assert_true(rewrite_marker_seal(keys, &copy, text, NULL));
+  assert_true(rewrite_marker_open(keys, text->str, &back));
+  assert_int_equal(back.tenant, 7);
+  assert_true(back.copy == copy.copy && back.journey == 0 && back.step[0] == '\0');
   marker.step[0] = '\0';
   assert_false(rewrite_marker_seal(keys, &marker, text, NULL));
   /* With it an automatic mail is tracked. */

@@ -139,6 +139,8 @@ sfsistat apply_verdict(SMFICTX *context, struct engine *engine, const struct eng
 {
   if (verdict->put_off) return SMFIS_TEMPFAIL;
   if (verdict->refusal) return refuse(context, verdict->refusal);
+  /* A milter has no other way to take a message over: the MTA says 250 and forgets it. */
+  if (verdict->split) return SMFIS_DISCARD;
   g_autofree char *signature = NULL;
   g_autoptr(GError) error = NULL;
   bool sent = mail_edits_seal(verdict->result->edits, mail->length, &error) &&

@@ -12,6 +12,7 @@
 #include "keyfile/keyfile.h"
 #include "mail/header.h"
 #include "milter/sign.h"
+#include "milter/split.h"
 #include "milter/tenant.h"
 #include "rewrite/control.h"
 
@@ -122,6 +123,7 @@ struct decision {
   const struct directory_list *list;
   const char *recipient; /* the one that remains, if one does */
   size_t recipients;     /* that remain */
+  const char *unsplit;   /* why it was not split, though its tenant wants it */
   int64_t now, id;
   int64_t begun; /* monotonic */
 };
@@ -150,6 +152,12 @@ static bool is_suppressed(const struct decision *d, const char *address)
   return directory_suppressed(d->view, d->tenant->id, d->list ? d->list->id : 0, address);
 }
 
+/* One recipient's copy of a mail that was split before. */
+static bool is_copy(const struct decision *d)
+{
+  return d->own && d->marker.copy != 0;
+}
+
 /* Takes DATA. */
 static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, GString *data, GError **error)
 {
@@ -159,7 +167,7 @@ static bool write_event(struct decision *d, enum event_kind kind, int64_t mail, 
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the journal is not open");
     return false;
   }
-  bool fresh = kind == EVENT_MAIL && !d->mail->id;
+  bool fresh = kind == EVENT_MAIL && !d->mail->id && !is_copy(d);
   struct event event = {
       .id = fresh ? mail : journal_next_id(d->journal, d->now),
       .at = d->now,
@@ -231,7 +239,7 @@ static bool is_late(const struct decision *d)
   return g_get_monotonic_time() - d->begun > d->engine->conf->milter_max_time;
 }
 
-static void run_rewrite(struct decision *d)
+static void run_rewrite(struct decision *d, size_t recipients, const char *recipient)
 {
   const struct engine_mail *mail = d->mail;
   struct rewrite_request request = {
@@ -239,11 +247,11 @@ static void run_rewrite(struct decision *d)
       .length = mail->length,
       .trusted = d->trusted,
       .sender = mail->sender,
-      .recipients = d->recipients,
-      .recipient = d->recipient,
+      .recipients = recipients,
+      .recipient = recipient,
       .mail = d->id,
       .keys = d->keys ? d->keys->keys : NULL,
-      .own = d->own,
+      .own = d->own && !is_copy(d),
       .limits = REWRITE_LIMITS_DEFAULT,
   };
   request.limits.size = mail->too_large ? 0 : (size_t)d->engine->conf->milter_max_size;
@@ -268,6 +276,7 @@ static void run_rewrite(struct decision *d)
     request.list_limited = d->list->limited;
     request.list_track = tracks[d->list->track];
   }
+  rewrite_result_free(d->verdict->result);
   d->verdict->result = rewrite_message(&request);
   struct rewrite_result *result = d->verdict->result;
   if (result->action == REWRITE_TRACKED && is_late(d)) rewrite_result_leave(result, REWRITE_REASON_OVER_TIME);
@@ -275,6 +284,54 @@ static void run_rewrite(struct decision *d)
   if (d->trusted && !d->tenant && d->stale) rewrite_result_leave(result, REWRITE_REASON_DIRECTORY);
   if (mail->one_copy && d->recipients == 0 && d->verdict->remove->len > 0)
     rewrite_result_leave(result, REWRITE_REASON_SUPPRESSED);
+}
+
+/* ---- splitting ---- */
+
+/* Would a copy for one recipient have what the mail to all cannot have? */
+static bool gains_by_split(struct decision *d)
+{
+  if (d->mail->one_copy || d->own || !d->tenant || !d->tenant->split || d->recipients < 2) return false;
+  run_rewrite(d, 1, d->mail->recipients->pdata[0]);
+  const struct rewrite_result *result = d->verdict->result;
+  if (result->action == REWRITE_TRACKED) return true;
+  for (guint i = 0; i < result->headers->len; i++)
+    if (g_array_index(result->headers, struct rewrite_header, i).op == REWRITE_HEADER_INSERT) return true;
+  return false;
+}
+
+static void note_split(struct decision *d, const struct split *split)
+{
+  struct engine *engine = d->engine;
+  d->verdict->split = true;
+  metrics_add(&engine->metrics, METRIC_MILTER_SPLIT, 1);
+  metrics_add(&engine->metrics, METRIC_MILTER_COPIES, split->copies);
+  log_event(engine->log, LOG_EVENT_SPLIT, d->mail->queue_id,
+            "tenant=%s copies=%u from=%" PRId64 " to=%" PRId64, d->tenant->name, split->copies, split->first,
+            split->last);
+}
+
+/* Whatever stands in the way, the mail passes as one. */
+static bool try_split(struct decision *d)
+{
+  g_autoptr(GError) error = NULL;
+  struct split split = {.engine = d->engine,
+                        .mail = d->mail,
+                        .remove = d->verdict->remove,
+                        .journal = d->journal,
+                        .tenant = d->tenant ? d->tenant->id : 0,
+                        .now = d->now};
+  if (d->verdict->put_off || !gains_by_split(d)) return false;
+  d->unsplit = split_hindrance(&split);
+  if (!d->unsplit && split_make(&split, &error)) {
+    note_split(d, &split);
+    return true;
+  }
+  if (error) d->unsplit = "spool";
+  metrics_add(&d->engine->metrics, METRIC_MILTER_UNSPLIT, 1);
+  log_event(d->engine->log, LOG_EVENT_UNSPLIT, d->mail->queue_id, "tenant=%s reason=%s because=%s",
+            d->tenant->name, d->unsplit, LOG_VALUE(error ? error->message : "-"));
+  return false;
 }
 
 /* ---- who signs ---- */
@@ -381,7 +438,10 @@ static GString *mail_data(const struct decision *d)
   write_known(data, "qid", mail->queue_id);
   if (d->list) event_write_text(data, "list", d->list->name);
   write_known(data, "campaign", d->control.campaign);
-  if (d->own) {
+  write_known(data, "unsplit", d->unsplit);
+  if (is_copy(d)) {
+    event_write_bool(data, "copy", true);
+  } else if (d->own) {
     event_write_number(data, "journey", d->marker.journey);
     event_write_text(data, "step", d->marker.step);
     event_write_number(data, "visit", d->marker.visit);
@@ -463,13 +523,15 @@ void engine_decide(struct engine *engine, const struct engine_mail *mail, struct
   find_owner(&d);
   note_stale(engine, d.stale);
   if (d.tenant) d.journal = journal_of(engine);
-  if (d.journal) d.id = mail->id ? mail->id : journal_next_id(d.journal, d.now);
+  if (d.journal) d.id = mail->id ? mail->id : is_copy(&d) ? d.marker.copy : journal_next_id(d.journal, d.now);
   check_recipients(&d);
   if (mail->one_copy) g_clear_pointer(&verdict->refusal, g_free);
-  run_rewrite(&d);
-  choose_key(&d);
-  record(&d);
-  log_decision(&d);
+  if (!try_split(&d)) {
+    run_rewrite(&d, d.recipients, d.recipient);
+    choose_key(&d);
+    record(&d);
+    log_decision(&d);
+  }
   rewrite_control_clear(&d.control);
   keys_release(d.keys);
   directory_release(d.view);

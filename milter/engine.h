@@ -66,15 +66,17 @@ struct engine_mail {
   const char *list;            /* NULL: to be found out */
   const char *message;         /* header section, empty line, body */
   size_t length;
-  size_t body;    /* where the body begins in it */
-  size_t total;   /* bytes of the whole message, also where it is too large to be here */
-  bool too_large; /* the body is not complete: it is over the limit */
-  bool one_copy;  /* recipients cannot be taken away, nor the message refused */
+  size_t body;     /* where the body begins in it */
+  size_t total;    /* bytes of the whole message, also where it is too large to be here */
+  bool too_large;  /* the body is not complete: it is over the limit */
+  bool one_copy;   /* recipients cannot be taken away, nor the message refused, nor split */
+  bool parameters; /* the envelope has some that a copy would lose: NOTIFY, ORCPT, RET, ENVID or others */
 };
 
 struct engine_verdict {
   struct rewrite_result *result; /* what to change */
   char *refusal;                 /* not NULL: refuse the message, with this sentence */
+  bool split;                    /* copies for all are in the spool: forget the message, as if taken */
   bool put_off;                  /* whether it may go cannot be known now: try again (4xx) */
   struct dkim_key *key;          /* what it is to be signed with; NULL: it is not */
   GArray *remove;                /* size_t: indices of the recipients to be taken away, ascending */

@@ -1,12 +1,12 @@
 sbin_PROGRAMS += milter/tidings-milter
 milter_tidings_milter_SOURCES = milter/main.c milter/serve.c milter/serve.h milter/session.c milter/session.h \
   milter/apply.c milter/apply.h milter/engine.c milter/engine.h milter/tenant.c milter/tenant.h \
-  milter/sign.c milter/sign.h
+  milter/sign.c milter/sign.h milter/split.c milter/split.h
 milter_tidings_milter_LDADD = $(PROGRAM_LIBS) $(MILTER_LIBS)
 
 bin_PROGRAMS += milter/tidings-filter
 milter_tidings_filter_SOURCES = milter/filter.c milter/engine.c milter/engine.h milter/tenant.c milter/tenant.h \
-  milter/sign.c milter/sign.h
+  milter/sign.c milter/sign.h milter/split.c milter/split.h
 milter_tidings_filter_LDADD = $(PROGRAM_LIBS)
 
 dist_man_MANS += milter/tidings-filter.1
@@ -26,7 +26,7 @@ check-e2e: tests/e2e/milter-ack-early
 check_PROGRAMS += tests/e2e/publish
 tests_e2e_publish_SOURCES = tests/e2e/publish.c
 tests_e2e_publish_LDADD = $(TEST_LIBS)
-EXTRA_DIST += tests/e2e/test_milter.py
+EXTRA_DIST += tests/e2e/test_milter.py tests/e2e/test_split.py
 
 PYTHON_BENCHES += tests/bench/milter.py
 EXTRA_DIST += tests/bench/milter.py

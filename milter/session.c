@@ -40,6 +40,7 @@ struct session {
   size_t body;         /* where it begins; 0: not yet */
   size_t total;        /* bytes of the message, kept or not */
   bool too_large;
+  bool parameters; /* the envelope has some that copies would lose */
 };
 
 static struct engine *engine; /* libmilter hands no pointer of ours to negotiate */
@@ -63,7 +64,7 @@ static void message_reset(struct session *s)
     s->size = 0;
   }
   s->length = s->body = s->total = 0;
-  s->too_large = false;
+  s->too_large = s->parameters = false;
 }
 
 static void session_free(struct session *s)
@@ -195,12 +196,23 @@ static sfsistat on_connect(SMFICTX *context, char *name, _SOCK_ADDR *address)
   return go_on(s, SMFIP_NR_CONN);
 }
 
+/* Those of MAIL that say nothing to a later hop, or that a later hop finds out. */
+static bool is_plain_parameter(const char *parameter)
+{
+  static const char *const plain[] = {"SIZE=", "BODY=", "AUTH="};
+  for (size_t i = 0; i < G_N_ELEMENTS(plain); i++)
+    if (g_ascii_strncasecmp(parameter, plain[i], strlen(plain[i])) == 0) return true;
+  return false;
+}
+
 static sfsistat on_envfrom(SMFICTX *context, char **arguments)
 {
   struct session *s = smfi_getpriv(context);
   message_reset(s);
   s->sender = bare(arguments[0]);
   s->user = g_strdup(smfi_getsymval(context, (char *)"{auth_authen}"));
+  for (char **argument = arguments + 1; *argument; argument++)
+    if (!is_plain_parameter(*argument)) s->parameters = true;
   return go_on(s, SMFIP_NR_MAIL);
 }
 
@@ -210,6 +222,7 @@ static sfsistat on_envrcpt(SMFICTX *context, char **arguments)
   if (s->recipients->len >= MAX_RECIPIENTS) return SMFIS_TEMPFAIL;
   g_ptr_array_add(s->recipients, bare(arguments[0]));
   g_ptr_array_add(s->arguments, g_strdup(arguments[0]));
+  if (arguments[1]) s->parameters = true;
   return go_on(s, SMFIP_NR_RCPT);
 }
 
@@ -262,6 +275,7 @@ static sfsistat on_eom(SMFICTX *context)
       .body = s->body,
       .total = s->total,
       .too_large = s->too_large,
+      .parameters = s->parameters,
   };
   struct engine_verdict verdict;
   engine_decide(engine, &mail, &verdict);

@@ -23,6 +23,7 @@
 #include "base/id.h"
 #include "directory/directory.h"
 #include "journal/journal.h"
+#include "policyd/copies.h"
 #include "policyd/engine.h"
 #include "policyd/publish.h"
 #include "policyd/timers.h"
@@ -191,7 +192,8 @@ static bool note_offered(const struct folding *f, struct store_mail *mail, GErro
 }
 
 /* Whether the mail of F was folded before. Only a mail whose id is derived can come
- * twice: an MTA that could not deliver it runs the filter again. */
+ * twice: an MTA that could not deliver it runs the filter again, and a copy of a split
+ * mail that was in doubt is handed over again. */
 static bool is_repeated(const struct folding *f, bool *repeated, GError **error)
 {
   *repeated = false;
@@ -219,6 +221,10 @@ static bool fold_mail(const struct folding *f, GError **error)
   const char *address;
   int64_t contact;
   bool repeated;
+  /* Of each try: the last queue id is the one that proves. */
+  if (json_is_true(json_object_get(f->data, "copy")) &&
+      !copies_offered(f->policyd, f->event->tenant, f->event->mail, text_of(f, "qid"), error))
+    return false;
   if (!is_repeated(f, &repeated, error)) return false;
   if (repeated) return true;
   if (!contact_of_mail(f, &address, &contact, error)) return false;
@@ -352,6 +358,15 @@ static bool fold_suppressed(const struct folding *f, GError **error)
   return add_event(f, contact, 0, NULL, error);
 }
 
+static bool fold_spooled(const struct folding *f, GError **error)
+{
+  const char *address = text_of(f, "to");
+  int64_t contact = address ? store_contact_id(f->policyd->store, f->event->tenant, address, error) : 0;
+  if (contact < 0) return false;
+  return copies_plan(f->policyd, f->event->tenant, f->event->mail, contact, f->event->at, error) &&
+         add_event(f, contact, 0, NULL, error);
+}
+
 static bool fold_known(const struct folding *f, int64_t contact, GError **error)
 {
   struct flow_event event = as_flow_event(f);
@@ -371,6 +386,8 @@ static bool fold_one(const struct folding *f, GError **error)
     return fold_unsubscribed(f, error);
   case EVENT_SUPPRESSED:
     return fold_suppressed(f, error);
+  case EVENT_SPOOLED:
+    return fold_spooled(f, error);
   default:
     return fold_known(f, 0, error);
   }

@@ -4,6 +4,7 @@ noinst_LIBRARIES += policyd/libpolicyd.a
 policyd_libpolicyd_a_SOURCES = policyd/serve.c policyd/serve.h policyd/policyd.h \
   policyd/fold.c policyd/fold.h policyd/engine.c policyd/engine.h \
   policyd/timers.c policyd/timers.h policyd/sender.c policyd/sender.h \
+  policyd/copies.c policyd/copies.h \
   policyd/publish.c policyd/publish.h policyd/workflows.c policyd/workflows.h \
   policyd/control.c policyd/control.h policyd/commands.c policyd/commands.h \
   policyd/commands_tenant.c policyd/commands_contact.c policyd/commands_workflow.c \

@@ -18,6 +18,7 @@
  *   engine    journeys: starts them, moves them on
  *   timers    what is due
  *   sender    what is to be handed to the MTA, and what became of it
+ *   copies    what the sender sends of split mails
  *   publish   state → directory
  *   control   tidings(1) asks */
 struct policyd {
@@ -40,6 +41,7 @@ struct policyd {
   GHashTable *list_ids; /* "tenant/name" → id, and back: they never change (fold.c) */
   GHashTable *list_names;
   int64_t started;
+  int64_t sweep_at; /* monotonic: when the spool is looked through (copies.c) */
 };
 
 static inline int64_t policyd_now(const struct policyd *policyd)

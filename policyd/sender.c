@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "directory/directory.h"
 #include "maillog/maillog.h"
+#include "policyd/copies.h"
 #include "policyd/engine.h"
 #include "policyd/publish.h"
 #include "policyd/timers.h"
@@ -43,7 +44,12 @@ struct sender {
   GHashTable *flying;    /* the same sends, by send_key() */
   GHashTable *doubts;    /* send_key() → int64_t * monotonic time since when it is in doubt */
   int64_t doubts_looked; /* when doubts were last looked for, monotonic */
+  GArray *ended;         /* of struct ended: copies whose end the next commit makes known */
   struct sender_figures figures;
+};
+
+struct ended {
+  int64_t tenant, mail;
 };
 
 /* A message ready to go. */
@@ -75,6 +81,13 @@ static char *send_key(const struct store_send *send)
                          send->visit);
 }
 
+/* Whose send it is, for the log. */
+static char *who_is(const struct store_send *send)
+{
+  if (copies_is(send)) return g_strdup_printf("mail=%" PRId64 " copy=yes", send->journey);
+  return g_strdup_printf("journey=%" PRIx64 " step=%s", send->journey, send->step);
+}
+
 struct sender *sender_new(struct policyd *policyd, GError **error)
 {
   const struct conf *conf = policyd->conf;
@@ -90,6 +103,7 @@ struct sender *sender_new(struct policyd *policyd, GError **error)
   struct sender *sender = g_new0(struct sender, 1);
   sender->policyd = policyd;
   sender->submit = submit;
+  sender->ended = g_array_new(FALSE, FALSE, sizeof(struct ended));
   sender->results = g_array_new(FALSE, FALSE, sizeof(struct submit_result));
   sender->in_flight = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, send_free);
   sender->flying = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -213,7 +227,7 @@ static bool render(struct policyd *policyd, const struct store_send *send,
 
 /* ---- claiming */
 
-enum release { RELEASE_GO, RELEASE_DROP, RELEASE_REFUSE };
+enum release { RELEASE_GO, RELEASE_DROP, RELEASE_REFUSE, RELEASE_LATER };
 
 static bool is_suppressed(struct policyd *policyd, const struct workflow *workflow,
                           const struct store_contact *contact)
@@ -231,6 +245,22 @@ static bool is_suppressed(struct policyd *policyd, const struct workflow *workfl
   return suppressed;
 }
 
+/* A copy of a split mail was promised to its sender: only one that is gone for good
+ * is given up. */
+static enum release prepare_copy(struct policyd *policyd, const struct store_send *send,
+                                 struct parcel *parcel, GError **error)
+{
+  g_autoptr(GError) fault = NULL;
+  if (copies_load(policyd, send, &parcel->sender, &parcel->recipient, &parcel->bytes, &fault))
+    return RELEASE_GO;
+  bool lost = g_error_matches(fault, TIDINGS_ERROR, TIDINGS_ERROR_NOTFOUND) ||
+              g_error_matches(fault, TIDINGS_ERROR, TIDINGS_ERROR_INPUT);
+  log_event(policyd->log, LOG_EVENT_SPOOL_FAILED, NULL, "mail=%" PRId64 " given-up=%s reason=%s",
+            send->journey, lost ? "yes" : "no", LOG_VALUE(fault->message));
+  g_propagate_error(error, g_steal_pointer(&fault));
+  return lost ? RELEASE_REFUSE : RELEASE_LATER;
+}
+
 /* Makes PARCEL for SEND, or says why it does not go. */
 static enum release prepare(struct policyd *policyd, const struct store_send *send, struct parcel *parcel,
                             GError **error)
@@ -240,6 +270,7 @@ static enum release prepare(struct policyd *policyd, const struct store_send *se
   struct store_tenant tenant = {0};
   const struct workflow *workflow = NULL;
   enum release release = RELEASE_REFUSE;
+  if (copies_is(send)) return prepare_copy(policyd, send, parcel, error);
   bool found = store_journey_get(policyd->store, send->tenant, send->journey, &journey, error) &&
                store_contact_get(policyd->store, send->tenant, NULL, send->contact, &contact, error) &&
                store_tenant_get(policyd->store, NULL, send->tenant, &tenant, error) &&
@@ -254,14 +285,30 @@ static enum release prepare(struct policyd *policyd, const struct store_send *se
   return release;
 }
 
-static bool end_send(struct policyd *policyd, struct store_send *send, enum store_send_state state,
+static bool end_send(struct sender *sender, struct store_send *send, enum store_send_state state,
                      enum flow_outcome outcome, const char *reply, GError **error)
 {
+  struct policyd *policyd = sender->policyd;
   send->state = state;
   g_free(send->reply);
   send->reply = g_strdup(reply);
-  return store_send_update(policyd->store, send, error) &&
-         engine_sent(policyd, send, outcome, policyd_now(policyd), error);
+  if (!store_send_update(policyd->store, send, error)) return false;
+  if (copies_is(send)) {
+    struct ended ended = {send->tenant, send->journey};
+    g_array_append_val(sender->ended, ended);
+    return true;
+  }
+  return engine_sent(policyd, send, outcome, policyd_now(policyd), error);
+}
+
+static bool put_back(struct sender *sender, struct store_send *send, int64_t not_before, const char *reply,
+                     GError **error)
+{
+  send->state = SEND_PLANNED;
+  send->not_before = not_before;
+  g_free(send->reply);
+  send->reply = g_strdup(reply);
+  return store_send_update(sender->policyd->store, send, error);
 }
 
 /* Claims one planned send: PARCEL is filled if it is to go. */
@@ -269,6 +316,7 @@ static bool claim(struct sender *sender, struct store_send *send, struct parcel 
 {
   struct policyd *policyd = sender->policyd;
   g_autoptr(GError) fault = NULL;
+  g_autofree char *who = who_is(send);
   switch (prepare(policyd, send, parcel, &fault)) {
   case RELEASE_GO:
     send->state = SEND_HANDED;
@@ -279,29 +327,31 @@ static bool claim(struct sender *sender, struct store_send *send, struct parcel 
     return store_send_update(policyd->store, &parcel->send, error);
   case RELEASE_DROP:
     sender->figures.dropped++;
-    log_event(policyd->log, LOG_EVENT_SEND_DROPPED, NULL, "journey=%" PRIx64 " step=%s", send->journey,
-              send->step);
-    return end_send(policyd, send, SEND_DROPPED, FLOW_SUPPRESSED, NULL, error);
+    log_event(policyd->log, LOG_EVENT_SEND_DROPPED, NULL, "%s", who);
+    return end_send(sender, send, SEND_DROPPED, FLOW_SUPPRESSED, NULL, error);
+  case RELEASE_LATER:
+    return put_back(sender, send, policyd_now(policyd) + CLOCK_MINUTE, fault->message, error);
   case RELEASE_REFUSE:
     break;
   }
   sender->figures.refused++;
-  log_event(policyd->log, LOG_EVENT_SEND_FAILED, NULL, "journey=%" PRIx64 " step=%s reason=%s", send->journey,
-            send->step, LOG_VALUE(fault ? fault->message : "unknown"));
-  return end_send(policyd, send, SEND_REFUSED, FLOW_FAILED, fault ? fault->message : NULL, error);
+  log_event(policyd->log, LOG_EVENT_SEND_FAILED, NULL, "%s reason=%s", who,
+            LOG_VALUE(fault ? fault->message : "unknown"));
+  return end_send(sender, send, SEND_REFUSED, FLOW_FAILED, fault ? fault->message : NULL, error);
 }
 
 static void hand_over(struct sender *sender, struct parcel *parcel)
 {
   g_autoptr(GError) fault = NULL;
+  g_autofree char *who = who_is(&parcel->send);
   struct submit_job job = {.id = ++sender->next_job,
                            .sender = parcel->sender,
                            .recipient = parcel->recipient,
                            .message = parcel->bytes};
   /* What cannot be queued stays "handed" and is settled as a doubt: it was not offered. */
   if (!submit_send(sender->submit, &job, &fault)) {
-    log_event(sender->policyd->log, LOG_EVENT_SEND_FAILED, NULL, "journey=%" PRIx64 " step=%s reason=%s",
-              parcel->send.journey, parcel->send.step, LOG_VALUE(fault->message));
+    log_event(sender->policyd->log, LOG_EVENT_SEND_FAILED, NULL, "%s reason=%s", who,
+              LOG_VALUE(fault->message));
     return;
   }
   g_hash_table_add(sender->flying, send_key(&parcel->send));
@@ -310,9 +360,23 @@ static void hand_over(struct sender *sender, struct parcel *parcel)
   parcel->send = (struct store_send){0};
 }
 
-/* Undoes what a failed transaction left in memory. */
-static bool undo(struct policyd *policyd)
+/* Commits; what copies came to their end is no longer needed in the spool. */
+static bool commit(struct sender *sender, GError **error)
 {
+  if (!store_commit(sender->policyd->store, error)) return false;
+  for (guint i = 0; i < sender->ended->len; i++) {
+    const struct ended *ended = &g_array_index(sender->ended, struct ended, i);
+    copies_remove(sender->policyd, ended->tenant, ended->mail);
+  }
+  g_array_set_size(sender->ended, 0);
+  return true;
+}
+
+/* Undoes what a failed transaction left in memory. */
+static bool undo(struct sender *sender)
+{
+  struct policyd *policyd = sender->policyd;
+  g_array_set_size(sender->ended, 0);
   store_rollback(policyd->store);
   publish_forget(policyd->publish);
   timers_reload(policyd->timers);
@@ -340,7 +404,7 @@ static bool release_planned(struct sender *sender, GError **error)
     else
       parcel_clear(&parcel);
   }
-  if (!fine || !store_commit(policyd->store, error)) return undo(policyd);
+  if (!fine || !commit(sender, error)) return undo(sender);
   for (guint i = 0; i < parcels->len; i++)
     hand_over(sender, &g_array_index(parcels, struct parcel, i));
   return true;
@@ -360,15 +424,16 @@ static int64_t retry_after(int tries)
 static bool note_event(struct policyd *policyd, const struct store_send *send, enum event_kind kind,
                        const char *reply, GError **error)
 {
-  json_t *data = json_pack("{s:I,s:s,s:i,s:s?}", "journey", (json_int_t)send->journey, "step", send->step,
-                           "visit", send->visit, "reply", reply);
+  json_t *data = copies_is(send) ? json_pack("{s:b,s:s?}", "copy", true, "reply", reply)
+                                 : json_pack("{s:I,s:s,s:i,s:s?}", "journey", (json_int_t)send->journey,
+                                             "step", send->step, "visit", send->visit, "reply", reply);
   char *text = json_dumps(data, JSON_COMPACT);
   int64_t now = policyd_now(policyd);
   const struct store_event row = {.id = store_next_id(policyd->store, now),
                                   .at = now,
                                   .kind = kind,
                                   .contact = send->contact,
-                                  .mail = send->offered,
+                                  .mail = copies_is(send) ? send->journey : send->offered,
                                   .data = text};
   bool done = store_event_add(policyd->store, send->tenant, &row, error);
   free(text);
@@ -381,7 +446,7 @@ static void count_send(struct policyd *policyd, const struct store_send *send, c
   struct store_journey journey = {0};
   const struct workflow *workflow = NULL;
   int64_t now = policyd_now(policyd);
-  if (store_journey_get(policyd->store, send->tenant, send->journey, &journey, NULL))
+  if (!copies_is(send) && store_journey_get(policyd->store, send->tenant, send->journey, &journey, NULL))
     workflow = workflows_get(policyd->workflows, send->tenant, journey.workflow, NULL);
   store_journey_clear(&journey);
   store_tally(policyd->store, send->tenant, "tenant", metric, now, 1);
@@ -400,26 +465,18 @@ static void count_send(struct policyd *policyd, const struct store_send *send, c
 static bool accepted(struct sender *sender, struct store_send *send, const char *reply, GError **error)
 {
   struct policyd *policyd = sender->policyd;
+  if (copies_is(send)) return end_send(sender, send, SEND_ACCEPTED, FLOW_SENT, reply, error);
   count_send(policyd, send, "sent");
   return note_event(policyd, send, EVENT_SENT, reply, error) &&
-         end_send(policyd, send, SEND_ACCEPTED, FLOW_SENT, reply, error);
+         end_send(sender, send, SEND_ACCEPTED, FLOW_SENT, reply, error);
 }
 
 static bool refused(struct sender *sender, struct store_send *send, const char *reply, GError **error)
 {
+  if (copies_is(send) && !copies_report(sender->policyd, send, reply, error)) return false;
   count_send(sender->policyd, send, "failed");
   return note_event(sender->policyd, send, EVENT_FAILED, reply, error) &&
-         end_send(sender->policyd, send, SEND_REFUSED, FLOW_FAILED, reply, error);
-}
-
-static bool put_back(struct sender *sender, struct store_send *send, int64_t not_before, const char *reply,
-                     GError **error)
-{
-  send->state = SEND_PLANNED;
-  send->not_before = not_before;
-  g_free(send->reply);
-  send->reply = g_strdup(reply);
-  return store_send_update(sender->policyd->store, send, error);
+         end_send(sender, send, SEND_REFUSED, FLOW_FAILED, reply, error);
 }
 
 /* Says what became of SEND, once it is recorded. */
@@ -427,21 +484,20 @@ static void tell(struct sender *sender, const struct store_send *send, enum subm
                  const char *reply)
 {
   struct log *log = sender->policyd->log;
+  g_autofree char *who = who_is(send);
   switch (outcome) {
   case SUBMIT_ACCEPTED:
     sender->figures.accepted++;
-    log_event(log, LOG_EVENT_SEND_ACCEPTED, NULL, "journey=%" PRIx64 " step=%s reply=%s", send->journey,
-              send->step, LOG_VALUE(reply));
+    log_event(log, LOG_EVENT_SEND_ACCEPTED, NULL, "%s reply=%s", who, LOG_VALUE(reply));
     break;
   case SUBMIT_PERMANENT:
     sender->figures.refused++;
-    log_event(log, LOG_EVENT_SEND_FAILED, NULL, "journey=%" PRIx64 " step=%s reason=%s", send->journey,
-              send->step, LOG_VALUE(reply));
+    log_event(log, LOG_EVENT_SEND_FAILED, NULL, "%s reason=%s", who, LOG_VALUE(reply));
     break;
   case SUBMIT_TEMPORARY:
     sender->figures.deferred++;
-    log_event(log, LOG_EVENT_SEND_DEFERRED, NULL, "journey=%" PRIx64 " step=%s tries=%d reason=%s",
-              send->journey, send->step, send->tries, LOG_VALUE(reply));
+    log_event(log, LOG_EVENT_SEND_DEFERRED, NULL, "%s tries=%d reason=%s", who, send->tries,
+              LOG_VALUE(reply));
     break;
   case SUBMIT_UNKNOWN:
     break;
@@ -467,7 +523,10 @@ static bool take_result(struct sender *sender, const struct submit_result *resul
     fine = refused(sender, &send, result->reply, error);
     break;
   case SUBMIT_TEMPORARY:
-    fine = put_back(sender, &send, policyd_now(policyd) + retry_after(send.tries), result->reply, error);
+    fine =
+        copies_is(&send) && copies_is_old(policyd, &send)
+            ? refused(sender, &send, result->reply, error)
+            : put_back(sender, &send, policyd_now(policyd) + retry_after(send.tries), result->reply, error);
     break;
   case SUBMIT_UNKNOWN: /* stays handed: a doubt */
     break;
@@ -501,7 +560,7 @@ static bool take_results(struct sender *sender, GError **error)
   bool fine = true;
   for (guint i = 0; fine && i < results->len; i++)
     fine = take_result(sender, &g_array_index(results, struct submit_result, i), error);
-  if (!fine || !store_commit(policyd->store, error)) return undo(policyd);
+  if (!fine || !commit(sender, error)) return undo(sender);
   for (guint i = 0; i < results->len; i++)
     land(sender, &g_array_index(results, struct submit_result, i));
   g_array_set_size(results, 0);
@@ -525,9 +584,9 @@ static bool settle(struct sender *sender, struct store_send *send, const char *k
   struct policyd *policyd = sender->policyd;
   const char *log = policyd->conf->policyd_mta_log;
   bool proved = send->offered && send->queue_id && log && maillog_has_accepted(log, send->queue_id);
+  g_autofree char *who = who_is(send);
   g_hash_table_remove(sender->doubts, key);
-  log_event(policyd->log, LOG_EVENT_DOUBT_SETTLED, send->queue_id,
-            "journey=%" PRIx64 " step=%s went=%s offered=%s", send->journey, send->step,
+  log_event(policyd->log, LOG_EVENT_DOUBT_SETTLED, send->queue_id, "%s went=%s offered=%s", who,
             proved ? "yes" : "again", send->offered ? "yes" : "no");
   if (proved) {
     sender->figures.doubts_proved++;
@@ -555,7 +614,7 @@ static bool settle_doubts(struct sender *sender, GError **error)
     if (g_hash_table_contains(sender->flying, key) || !has_rested(sender, key)) continue;
     fine = settle(sender, send, key, error);
   }
-  if (!fine || !store_commit(policyd->store, error)) return undo(policyd);
+  if (!fine || !commit(sender, error)) return undo(sender);
   return true;
 }
 
@@ -573,6 +632,7 @@ void sender_free(struct sender *sender)
   take_results(sender, NULL);
   submit_free(sender->submit);
   g_array_unref(sender->results);
+  g_array_unref(sender->ended);
   g_hash_table_unref(sender->in_flight);
   g_hash_table_unref(sender->flying);
   g_hash_table_unref(sender->doubts);

@@ -12,6 +12,7 @@
 
 #include "keyfile/keyfile.h"
 #include "policyd/control.h"
+#include "policyd/copies.h"
 #include "policyd/engine.h"
 #include "policyd/fold.h"
 #include "policyd/policyd.h"
@@ -96,11 +97,12 @@ static void make_round(struct serve *serve)
 {
   struct policyd *policyd = &serve->policyd;
   GError *error = NULL;
-  bool behind;
-  if (!fold_all(policyd, &behind, &error)) complain(serve, g_steal_pointer(&error));
+  bool behind, folded = fold_all(policyd, &behind, &error);
+  if (!folded) complain(serve, g_steal_pointer(&error));
   if (!publish_flush(policyd->publish, &error)) complain(serve, g_steal_pointer(&error));
   if (!behind && !move_all(policyd, &error)) complain(serve, g_steal_pointer(&error));
   if (!sender_round(policyd->sender, &error)) complain(serve, g_steal_pointer(&error));
+  if (folded && !behind && !copies_sweep(policyd, &error)) complain(serve, g_steal_pointer(&error));
 }
 
 static gboolean on_tick(gpointer data)

@@ -127,11 +127,17 @@ static const char *written(char byte, bool quoted)
   }
 }
 
+/* Those for which written() may say something: few bytes of an address. */
+static const bool may_be_written[256] = {
+    ['&'] = true,  ['<'] = true,  ['>'] = true,  ['"'] = true, ['\''] = true, ['\r'] = true,
+    ['\t'] = true, ['\n'] = true, ['\f'] = true, [' '] = true, ['='] = true,  ['`'] = true,
+};
+
 void html_encode_attribute(const char *text, size_t length, char quote, GString *out)
 {
   size_t done = 0;
   for (size_t i = 0; i < length; i++) {
-    const char *instead = written(text[i], quote != 0);
+    const char *instead = may_be_written[(uint8_t)text[i]] ? written(text[i], quote != 0) : NULL;
     if (!instead) continue;
     g_string_append_len(out, text + done, (gssize)(i - done));
     g_string_append(out, instead);

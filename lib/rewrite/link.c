@@ -325,6 +325,8 @@ static bool starts_with_address(const char *word)
   static const char *const heads[] = {"http://", "https://", "www.", "hxxp"};
   while (*word != '\0' && strchr("(<[\"'", *word))
     word++;
+  char first = g_ascii_tolower(*word);
+  if (first != 'h' && first != 'w') return false;
   for (size_t i = 0; i < G_N_ELEMENTS(heads); i++)
     if (g_ascii_strncasecmp(word, heads[i], strlen(heads[i])) == 0) return true;
   return false;

@@ -106,11 +106,28 @@ static void test_encode(void **state)
   }
 }
 
+/* Every byte alone: which of them are written as a reference. */
+static void test_encode_bytes(void **state)
+{
+  (void)state;
+  for (int c = 1; c < 256; c++) {
+    for (int quoted = 0; quoted < 2; quoted++) {
+      g_autoptr(GString) out = g_string_new(NULL);
+      char text = (char)c;
+      html_encode_attribute(&text, 1, quoted ? '"' : 0, out);
+      bool special = strchr("&<>\"'\r", c) || (!quoted && strchr("\t\n\f =`", c));
+      if ((out->len > 1) != special) print_error("row: byte %d\n", c);
+      assert_int_equal(out->len > 1, special);
+    }
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_decode),
       cmocka_unit_test(test_decode_length),
+      cmocka_unit_test(test_encode_bytes),
       cmocka_unit_test(test_encode),
   };
   return cmocka_run_group_tests_name("html entity", tests, NULL, NULL);

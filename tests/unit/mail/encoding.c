@@ -285,6 +285,14 @@ static void test_qp_encode(void **state)
   assert_int_equal(mail_line_longest(code->str, code->len), 76);
 }
 
+/* Notes the pieces, each in brackets; no more after "E". */
+static bool take_note(void *data, const char *piece, size_t length)
+{
+  assert_int_not_equal(length, 0);
+  g_string_append_printf(data, "[%.*s]", (int)length, piece);
+  return length != 1 || *piece != 'E';
+}
+
 static void test_edits(void **state)
 {
   (void)state;
@@ -300,6 +308,14 @@ static void test_edits(void **state)
   assert_true(mail_edits_add(list, 6, 0, "end", 3, NULL));
   assert_true(mail_edits_apply(list, "abcdef", 6, &result, &size, NULL));
   assert_string_equal(result, "a12dEfend");
+  g_autoptr(GString) pieces = g_string_new(NULL);
+  assert_false(mail_edits_give(list, "abcdef", 1, 6, take_note, pieces));
+  assert_string_equal(pieces->str, "[1][2][d][E]");
+  g_autoptr(mail_edits) few = mail_edits_new(2);
+  assert_true(mail_edits_add(few, 3, 1, "XY", 2, NULL) && mail_edits_seal(few, 6, NULL));
+  g_string_truncate(pieces, 0);
+  assert_true(mail_edits_give(few, "abcdef", 1, 6, take_note, pieces));
+  assert_string_equal(pieces->str, "[bc][XY][ef]");
   g_autoptr(GError) error = NULL;
   assert_false(mail_edits_add(list, 0, 0, "x", 1, &error));
   assert_true(g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT));

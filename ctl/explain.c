@@ -14,6 +14,7 @@
 #include "ctl/table.h"
 #include "ctl/tenant.h"
 #include "ctl/usage.h"
+#include "directory/stop.h"
 #include "rewrite/rewrite.h"
 
 /* What is assumed of the message's sending. */
@@ -22,6 +23,7 @@ struct assumptions {
   int recipients;
   enum rewrite_track mode, list_mode;
   bool unsubscribe, list_limited, utm, text_links;
+  struct directory_stops *stops; /* NULL: none */
 };
 
 static void assumptions_clear(struct assumptions *a)
@@ -31,6 +33,7 @@ static void assumptions_clear(struct assumptions *a)
   g_free(a->url);
   g_free(a->list);
   g_free(a->sender);
+  directory_stops_free(a->stops);
 }
 
 static bool check_assumptions(const struct assumptions *a, GError **error)
@@ -95,13 +98,31 @@ static bool match_list(void *data, const json_t *row, GError **error)
   return read_mode(text_of(row, "track"), &a->list_mode, error);
 }
 
+static bool take_stop(void *data, const json_t *row, GError **error)
+{
+  (void)error;
+  struct assumptions *a = data;
+  const struct directory_stop stop = {.mail = json_integer_value(json_object_get(row, "mail")),
+                                      .url = text_of(row, "url"),
+                                      .prefix = json_is_true(json_object_get(row, "prefix"))};
+  if (stop.url && !stop.mail) directory_stops_add(a->stops, &stop);
+  return true;
+}
+
+static bool is_stopped(void *data, const char *url, size_t length)
+{
+  return directory_stops_match(data, 0, 0, url, length);
+}
+
 static bool ask_tenant(struct app *app, struct assumptions *a, GError **error)
 {
   json_t *tenant = tenant_find(app, a->tenant, error);
   if (!tenant) return false;
   a->url = g_strdup(text_of(tenant, "url"));
   a->text_links = json_is_true(json_object_get(tenant, "text_links"));
+  a->stops = directory_stops_new();
   bool good = read_mode(text_of(tenant, "track"), &a->mode, error) &&
+              app_ask(app, "link.list", json_pack("{s:s}", "tenant", a->tenant), take_stop, a, NULL, error) &&
               app_ask(app, "list.list", json_pack("{s:s}", "tenant", a->tenant), match_list, a, NULL, error);
   json_decref(tenant);
   return good;
@@ -247,6 +268,8 @@ static bool explain(struct app *app, const struct assumptions *a, const char *by
                     : a->tenant ? a->tenant
                                 : "tenant",
       .utm = a->utm,
+      .stopped = a->stops ? is_stopped : NULL,
+      .stopped_data = a->stops,
       .text_links = a->text_links,
       .list_limited = a->list_limited,
       .list_track = a->list_mode,

@@ -239,6 +239,12 @@ static bool is_late(const struct decision *d)
   return g_get_monotonic_time() - d->begun > d->engine->conf->milter_max_time;
 }
 
+static bool is_stopped(void *data, const char *url, size_t length)
+{
+  const struct decision *d = data;
+  return directory_link_stopped(d->view, d->tenant->id, 0, url, length);
+}
+
 static void run_rewrite(struct decision *d, size_t recipients, const char *recipient)
 {
   const struct engine_mail *mail = d->mail;
@@ -265,6 +271,8 @@ static void run_rewrite(struct decision *d, size_t recipients, const char *recip
     request.tenant = d->tenant->id;
     request.track = tracks[d->tenant->track];
     request.url = d->tenant->url;
+    request.stopped = is_stopped;
+    request.stopped_data = d;
     request.text_links = d->tenant->text_links;
     request.utm_source = d->tenant->name;
   }

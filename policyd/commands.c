@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 
-const struct command *const commands[] = {tenant_commands, contact_commands, workflow_commands,
-                                          report_commands, NULL};
+const struct command *const commands[] = {tenant_commands,   contact_commands, link_commands,
+                                          workflow_commands, report_commands,  NULL};
 
 /* ---- arguments */
 

@@ -5,6 +5,7 @@
 /* The commands of each area, ended by a NULL name. */
 extern const struct command tenant_commands[];
 extern const struct command contact_commands[];
+extern const struct command link_commands[];
 extern const struct command workflow_commands[];
 extern const struct command report_commands[];
 

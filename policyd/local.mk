@@ -7,7 +7,7 @@ policyd_libpolicyd_a_SOURCES = policyd/serve.c policyd/serve.h policyd/policyd.h
   policyd/copies.c policyd/copies.h \
   policyd/publish.c policyd/publish.h policyd/workflows.c policyd/workflows.h \
   policyd/control.c policyd/control.h policyd/commands.c policyd/commands.h \
-  policyd/commands_tenant.c policyd/commands_contact.c policyd/commands_workflow.c \
+  policyd/commands_tenant.c policyd/commands_contact.c policyd/commands_link.c policyd/commands_workflow.c \
   policyd/commands_report.c
 
 sbin_PROGRAMS += policyd/tidings-policyd

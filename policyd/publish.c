@@ -121,6 +121,17 @@ static bool write_lists(struct store *store, struct directory_writer *writer, GE
   return true;
 }
 
+static bool write_stops(struct store *store, struct directory_writer *writer, GError **error)
+{
+  g_autoptr(GArray) stops = store_stops(store, 0, error);
+  for (guint i = 0; stops && i < stops->len; i++) {
+    const struct store_stop *s = &g_array_index(stops, struct store_stop, i);
+    struct directory_stop row = {.tenant = s->tenant, .mail = s->mail, .url = s->url, .prefix = s->prefix};
+    if (!directory_writer_stop(writer, &row, error)) return false;
+  }
+  return stops != NULL;
+}
+
 static bool make_snapshot(struct publish *publish, GError **error)
 {
   struct policyd *policyd = publish->policyd;
@@ -130,6 +141,7 @@ static bool make_snapshot(struct publish *publish, GError **error)
               store_each_user(policyd->store, write_user, counted.writer, error) &&
               store_each_domain(policyd->store, write_domain, counted.writer, error) &&
               write_lists(policyd->store, counted.writer, error) &&
+              write_stops(policyd->store, counted.writer, error) &&
               store_each_suppression(policyd->store, write_suppression, &counted, error) &&
               directory_writer_publish(counted.writer, error);
   directory_writer_free(counted.writer);

@@ -79,6 +79,9 @@ void replies_init(struct replies *r)
   r->not_found = page(r, 404, "There is nothing here",
                       "<p>The address may be incomplete. If it came in a mail, "
                       "try the link there once more.</p>\n");
+  r->stopped =
+      page(r, 410, "This link does not work any more",
+           "<p>It was stopped after the mail was sent. Please ask the sender for another way.</p>\n");
   r->bad = reply_text(400, "This request cannot be understood.\n");
   r->too_large = reply_text(413, "This request is too large.\n");
   r->only_get = reply_text(405, "Only GET and HEAD mean anything here.\n");
@@ -101,6 +104,7 @@ void replies_release(struct replies *r)
 {
   http_reply_free(r->pixel);
   http_reply_free(r->not_found);
+  http_reply_free(r->stopped);
   http_reply_free(r->bad);
   http_reply_free(r->too_large);
   http_reply_free(r->only_get);

@@ -9,6 +9,7 @@
 struct replies {
   struct http_reply *pixel;
   struct http_reply *not_found;    /* for all that is not ours: says nothing */
+  struct http_reply *stopped;      /* 410: the link leads nowhere any more */
   struct http_reply *bad;          /* 400 */
   struct http_reply *too_large;    /* 413 */
   struct http_reply *only_get;     /* 405 */

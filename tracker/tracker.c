@@ -108,6 +108,11 @@ static void serve_hit(struct tracker *t, struct http_request *request, const str
 
 static void serve_click(struct tracker *t, struct http_request *request, const struct token *token)
 {
+  if (directory_link_stopped(view(t), token->tenant, token->mail, token->destination,
+                             token->destination_length)) {
+    refuse(t, request, METRIC_TRACKER_STOPPED, t->replies.stopped);
+    return;
+  }
   struct http_reply *redirect = reply_redirect(token->destination, token->destination_length);
   if (redirect)
     serve_hit(t, request, token, redirect, redirect);

@@ -33,8 +33,9 @@ struct directory_view {
   GHashTable *tenants; /* id → struct directory_tenant */
   GHashTable *users;   /* lower case → struct directory_tenant, owned by `tenants` */
   GHashTable *domains;
-  GHashTable *hosts;   /* of the tenants' URLs, plain (plain_host()) */
-  GHashTable *lists;   /* "tenant name" → struct directory_list */
+  GHashTable *hosts; /* of the tenants' URLs, plain (plain_host()) */
+  GHashTable *lists; /* "tenant name" → struct directory_list */
+  struct directory_stops *stops;
   GHashTable *senders; /* "tenant address" → struct directory_list, owned by `lists` */
 
   GMutex lock; /* over all that follows */
@@ -81,6 +82,7 @@ static struct directory_view *view_new(void)
   view->hosts = g_hash_table_new(g_str_hash, g_str_equal);
   view->lists = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   view->senders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+  view->stops = directory_stops_new();
   view->changes = g_hash_table_new_full(change_hash, change_equal, g_free, NULL);
   g_mutex_init(&view->lock);
   return view;
@@ -95,6 +97,7 @@ static void view_free(struct directory_view *view)
   g_hash_table_destroy(view->lists);
   g_hash_table_destroy(view->tenants);
   g_hash_table_destroy(view->changes);
+  directory_stops_free(view->stops);
   g_string_chunk_free(view->text);
   db_close(view->db);
   if (view->delta >= 0) close(view->delta);
@@ -203,6 +206,17 @@ static bool add_list(struct directory_view *view, struct db_stmt *row)
   return true;
 }
 
+static bool add_stop(struct directory_view *view, struct db_stmt *row)
+{
+  const struct directory_stop stop = {.tenant = db_int64(row, 0),
+                                      .mail = db_int64(row, 1),
+                                      .url = db_text(row, 2),
+                                      .prefix = db_int64(row, 3) != 0};
+  if (!stop.url) return false;
+  directory_stops_add(view->stops, &stop);
+  return true;
+}
+
 static bool load_rows(struct directory_view *view, struct db_stmt *rows,
                       bool (*add)(struct directory_view *, struct db_stmt *), GError **error)
 {
@@ -228,6 +242,7 @@ static bool load_tables(struct directory_view *view, GError **error)
   return load_rows(view, db_sql(db, "SELECT id, name, title, track, url, split, text_links FROM tenant"),
                    add_tenant, error) &&
          load_rows(view, db_sql(db, "SELECT name, tenant FROM user"), add_user, error) &&
+         load_rows(view, db_sql(db, "SELECT tenant, mail, url, prefix FROM link_stop"), add_stop, error) &&
          load_rows(view, db_sql(db, "SELECT name, tenant FROM domain"), add_domain, error) &&
          load_rows(view,
                    db_sql(db, "SELECT id, tenant, name, title, sender, unsubscribe, track, utm FROM list"),
@@ -428,6 +443,12 @@ bool directory_is_foreign_host(struct directory_view *view, int64_t tenant, cons
   if (!row || !plain_host(authority, host)) return false;
   if (host_of_url(row->url, own) && strcmp(host, own) == 0) return false;
   return g_hash_table_contains(view->hosts, host);
+}
+
+bool directory_link_stopped(struct directory_view *view, int64_t tenant, int64_t mail, const char *url,
+                            size_t length)
+{
+  return directory_stops_match(view->stops, tenant, mail, url, length);
 }
 
 const struct directory_list *directory_list(struct directory_view *view, int64_t tenant, const char *name)

@@ -5,6 +5,8 @@
 
 #include <glib.h>
 
+#include "directory/stop.h"
+
 /* The directory: the few facts that the producers need, published by policyd.
  *
  * A snapshot is a SQLite file that never changes (written aside, synced,
@@ -72,6 +74,11 @@ const struct directory_list *directory_list(struct directory_view *view, int64_t
 const struct directory_list *directory_list_by_sender(struct directory_view *view, int64_t tenant,
                                                       const char *address);
 
+/* May a link to URL, of LENGTH bytes, in MAIL of TENANT not be followed (any more)?
+ * MAIL 0: one that is still to be sent. */
+bool directory_link_stopped(struct directory_view *view, int64_t tenant, int64_t mail, const char *url,
+                            size_t length);
+
 /* Is mail of LIST (0: any mail of the tenant) to ADDRESS suppressed? A
  * suppression of list 0 covers all lists. TENANT 0 is host-wide. Should the look-up
  * itself fail (the disk went bad under a loaded snapshot) the answer is true, and
@@ -99,6 +106,7 @@ bool directory_writer_domain(struct directory_writer *w, int64_t tenant, const c
 bool directory_writer_list(struct directory_writer *w, const struct directory_list *list, GError **error);
 bool directory_writer_suppression(struct directory_writer *w, int64_t tenant, int64_t list,
                                   const uint8_t key[16], GError **error);
+bool directory_writer_stop(struct directory_writer *w, const struct directory_stop *stop, GError **error);
 bool directory_writer_publish(struct directory_writer *w, GError **error);
 void directory_writer_free(struct directory_writer *w);
 

@@ -7,7 +7,7 @@
 
 /* The directory's files, for its reader and its writer. */
 
-enum { DIRECTORY_APPLICATION = 0x54644469 /* TdDi */, DIRECTORY_VERSION = 3 };
+enum { DIRECTORY_APPLICATION = 0x54644469 /* TdDi */, DIRECTORY_VERSION = 4 };
 
 #define DIRECTORY_SCHEMA                                                                                     \
   "CREATE TABLE tenant (id INTEGER PRIMARY KEY, name TEXT NOT NULL, title TEXT NOT NULL, track INTEGER NOT " \
@@ -16,6 +16,8 @@ enum { DIRECTORY_APPLICATION = 0x54644469 /* TdDi */, DIRECTORY_VERSION = 3 };
   "CREATE TABLE domain (name TEXT PRIMARY KEY, tenant INTEGER NOT NULL) WITHOUT ROWID;"                      \
   "CREATE TABLE list (id INTEGER PRIMARY KEY, tenant INTEGER NOT NULL, name TEXT NOT NULL, title TEXT NOT "  \
   "NULL, sender TEXT, unsubscribe INTEGER NOT NULL, track INTEGER, utm INTEGER NOT NULL);"                   \
+  "CREATE TABLE link_stop (tenant INTEGER NOT NULL, mail INTEGER NOT NULL, url TEXT NOT NULL, prefix "       \
+  "INTEGER NOT NULL);"                                                                                       \
   "CREATE TABLE suppression (key BLOB, tenant INTEGER, list INTEGER, PRIMARY KEY (key, tenant, list))"       \
   " WITHOUT ROWID;"
 

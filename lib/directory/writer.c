@@ -112,6 +112,13 @@ bool directory_writer_suppression(struct directory_writer *w, int64_t tenant, in
   return db_exec(db_bind(insert, "bii", (const void *)key, (size_t)16, tenant, list), error);
 }
 
+bool directory_writer_stop(struct directory_writer *w, const struct directory_stop *stop, GError **error)
+{
+  struct db_stmt *insert =
+      db_sql(w->db, "INSERT INTO link_stop (tenant, mail, url, prefix) VALUES (?, ?, ?, ?)");
+  return db_exec(db_bind(insert, "iiti", stop->tenant, stop->mail, stop->url, (int64_t)stop->prefix), error);
+}
+
 /* -- publishing ---------------------------------------------------------- */
 
 static bool sync_file(const char *path, GError **error)

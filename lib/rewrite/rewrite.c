@@ -391,6 +391,10 @@ static bool seal_links(struct work *w, const struct body *body, GError **error)
       link->reason = REWRITE_REASON_CLICKS_REQUEST;
       continue;
     }
+    if (w->request->stopped && w->request->stopped(w->request->stopped_data, link->url, link->length)) {
+      link->reason = REWRITE_REASON_STOPPED;
+      continue;
+    }
     const struct target *target = target_of(w, link, error);
     if (!target) return false;
     link->reason = target->reason;

@@ -24,6 +24,9 @@ struct rewrite_limits {
 };
 #define REWRITE_LIMITS_DEFAULT ((struct rewrite_limits){10 * 1024 * 1024, 2000, 10000, MAIL_LIMITS_DEFAULT})
 
+/* Whether links to URL, of LENGTH bytes, are stopped. */
+typedef bool rewrite_stopped_fn(void *data, const char *url, size_t length);
+
 /* All borrowed. */
 struct rewrite_request {
   const char *message; /* header section, empty line, body; CR LF or LF */
@@ -47,6 +50,8 @@ struct rewrite_request {
   const char *const *urls; /* bases of our own trackers; the tenant's own is always one */
   size_t n_urls;
 
+  rewrite_stopped_fn *stopped; /* NULL: none are */
+  void *stopped_data;
   int64_t mail;            /* the mail's id */
   struct token_keys *keys; /* NULL: none */
   bool own;                /* a workflow's mail, proved by its marker: automatic, yet to be tracked */

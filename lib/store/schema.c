@@ -107,5 +107,11 @@ static const char version_3[] = "ALTER TABLE list ADD COLUMN track INTEGER;"
                                 "ALTER TABLE list ADD COLUMN utm INTEGER NOT NULL DEFAULT 0;"
                                 "ALTER TABLE tenant ADD COLUMN text_links INTEGER NOT NULL DEFAULT 0;";
 
-const char *const store_schema[] = {version_1, version_2, version_3};
+/* Links that are stopped. Tenant 0: of the whole host; mail 0: of all mails. */
+static const char version_4[] =
+    "CREATE TABLE link_stop(tenant INTEGER NOT NULL, mail INTEGER NOT NULL, url TEXT NOT NULL, prefix "
+    "INTEGER "
+    "NOT NULL, at INTEGER NOT NULL, PRIMARY KEY(tenant, mail, url, prefix)) WITHOUT ROWID;";
+
+const char *const store_schema[] = {version_1, version_2, version_3, version_4};
 const int store_schema_version = sizeof store_schema / sizeof *store_schema;

@@ -84,6 +84,22 @@ bool store_list_get(struct store *store, int64_t tenant, const char *name, int64
 /* Of one tenant, or of all if TENANT is 0. */
 GArray *store_lists(struct store *store, int64_t tenant, GError **error);
 
+/* ---- stopped links (link.c) */
+
+struct store_stop {
+  int64_t tenant, mail; /* 0: of the host; of all mails */
+  char *url;            /* as directory/stop.h spells it */
+  bool prefix;
+  int64_t at;
+};
+
+void store_stop_clear(struct store_stop *stop);
+/* Adding the same again is no fault. */
+bool store_stop_add(struct store *store, const struct store_stop *stop, int64_t now, GError **error);
+bool store_stop_remove(struct store *store, const struct store_stop *stop, bool *found, GError **error);
+/* Of a tenant and of the host; all of them if TENANT is 0. */
+GArray *store_stops(struct store *store, int64_t tenant, GError **error);
+
 /* ---- contacts (contact.c) */
 
 struct store_contact {

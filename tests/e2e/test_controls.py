@@ -73,6 +73,47 @@ def test_list_set(circle):
     assert "track 'some'" in circle.ctl("list", "set", "shop", "changing", "--track", "some", check=False).stderr
 
 
+def test_stopped_links(circle):
+    """A stopped link leads nowhere, in mail that was sent too, is recorded nowhere, and is
+    left in new mail; a restored one works again. Another tenant's go on."""
+    to = "stopped@reader.test"
+    circle.tenant("other", "other.test")
+    old = circle.send(SENDER, to, mail(to)).links[0]
+    others = circle.send("a@other.test", to, html_mail("a@other.test", to, LINK)).links[0]
+    clicks = circle.report("shop")["tenant"].get("clicks", 0)
+    for kill, tenants in (
+        (("shop", "--url", "http://K.test:443/a?b=1"), ("shop",)),
+        (("shop", "--url", "https://k.test/a", "--prefix"), ("shop",)),
+        (("--host", "--url", "https://k.test", "--prefix"), ("shop", "other")),
+    ):
+        circle.ctl("link", "kill", *kill)
+        circle.published()
+        for tenant, link in (("shop", old), ("other", others)):
+            status, fields, body = circle.hit(link)
+            if tenant in tenants:
+                assert status == 410 and "Location" not in fields and b"k.test" not in body
+            else:
+                assert status == 302
+        assert len(circle.json("link", "list", "shop")) == 1
+        message = mail(to)
+        assert circle.send(SENDER, to, message).links == []
+        assert explained(circle, message)["links"][0]["reason"] == "stopped"
+        circle.ctl("link", "restore", *kill)
+        circle.published()
+        assert circle.hit(old, "HEAD")[0] == 302
+    circle.advance()
+    circle.round()
+    assert circle.report("shop")["tenant"].get("clicks", 0) == clicks
+    ident = circle.json("events", "shop", "--limit", "1000")
+    ids = [row["mail"] for row in ident if row["kind"] == "mail"]
+    circle.ctl("link", "kill", "shop", "--url", "https://k.test/a?b=1", "--mail", str(ids[-1]))
+    circle.published()
+    assert circle.hit(old)[0] == 302
+    assert len(circle.send(SENDER, to, mail(to)).links) == 1
+    assert "is no web address" in circle.ctl("link", "kill", "shop", "--url", "k", check=False).stderr
+    assert "no such link" in circle.ctl("link", "restore", "shop", "--url", "https://x.test", check=False).stderr
+
+
 def test_plain_text(circle):
     """Off until the tenant says so; then the link alone differs, and leads there."""
     to = "plain@reader.test"

@@ -1,9 +1,9 @@
 """Mails to several recipients, split into a copy for each: identity, secrecy, and
 that nothing is lost whatever dies."""
 
-import json
 import os
 import re
+import signal
 import smtplib
 import sqlite3
 import threading
@@ -15,7 +15,7 @@ import pytest
 from circle import SOON, Arrived, html_mail, running
 from house import fill, small_disk
 from killing import Killer, Work
-from postfix import Postfix, submit, wait_until
+from postfix import Postfix, wait_until
 from sink import Sink
 from tidings import MILTER, MILTER_JOURNAL, Tidings
 
@@ -259,6 +259,38 @@ def test_sweep(fresh_workdir):
         circle.tidings.policyd.start()
         wait_until(lambda: len(spooled(circle)) == 2, 10, "the old ones are gone")
         assert sorted(spooled(circle)) == sorted(f"1.{young << 22:016x}{suffix}" for suffix in ("", ".new"))
+
+
+# --- order
+
+STEPS = (
+    ("file ", r"fsync\(\d+<[^>]*/spool/milter/1\.[0-9a-f]{16}\.new>"),
+    ("name ", r'rename\("[^"]*/spool/milter/1\.[0-9a-f]{16}\.new"'),
+    ("folder ", r"fsync\(\d+<[^>]*/spool/milter>"),
+    ("journal ", r"f(data)?sync\(\d+<[^>]*/journal/milter/\d+\.db-wal>"),
+    ("answer ", r'(write|sendto|sendmsg|writev)\(.*\\0\\0\\0\\1.?d|(write|sendto|sendmsg|writev)\(.*"d"'),
+)
+
+
+def test_order(fresh_workdir):
+    """Every file, its name, the journal, and only then the answer."""
+    with running(fresh_workdir) as circle:
+        circle.tenant("split", "split.test", "--split", "yes")
+        milter, output = circle.tidings.milter, circle.tidings.root / "trace"
+        milter.stop()
+        calls = "trace=fsync,fdatasync,rename,write,writev,sendto,sendmsg"
+        milter.start(prefix=["strace", "-f", "-y", "-o", output, "-s", "96", "-e", calls, "-E", "ASAN_OPTIONS=detect_leaks=0"])
+        try:
+            send(circle, [ANNA, BOB, CAROL])
+            os.kill(int(re.findall(r"started .*pid=(\d+)", milter.log())[-1]), signal.SIGTERM)
+            milter.process.wait(20)
+        finally:
+            milter.kill()
+        steps = "".join(
+            next((step for step, pattern in STEPS if re.search(pattern, line)), "")
+            for line in output.read_text(errors="replace").splitlines()
+        )
+        assert re.match(r"(file name ){3}folder (journal )+answer ", steps), steps
 
 
 # --- sudden death

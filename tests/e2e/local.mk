@@ -7,7 +7,7 @@ EXTRA_DIST += tests/e2e/aside.sh tests/e2e/prepare.sh tests/e2e/run.sh \
   tests/e2e/test_circle_workflow.py tests/e2e/test_circle_tenants.py \
   tests/e2e/test_circle_reload.py tests/e2e/test_controls.py tests/e2e/test_demo.py \
   tests/e2e/killing.py tests/e2e/test_kill.py tests/e2e/test_order.py
-EXTRA_DIST += tests/e2e/exim.py tests/e2e/test_exim.py
+EXTRA_DIST += tests/e2e/exim.py tests/e2e/test_exim.py tests/e2e/test_setup.py
 
 # The end-to-end tests alone; ARGS are pytest's.
 check-e2e: all

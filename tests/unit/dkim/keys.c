@@ -12,6 +12,10 @@
 #include "dkim/sign.h"
 #include "tests/unit/db/scratch.h"
 
+#define ED25519                                                                                              \
+  "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"          \
+  "-----END PRIVATE KEY-----\n"
+
 static char *dir;
 
 static void make(const char *domain, const char *selector)
@@ -134,11 +138,7 @@ static void test_refused(void **state)
   assert_int_equal(symlink(aside, file), 0);
   expect_refusal("symbolic link", TIDINGS_ERROR_SYS);
   assert_int_equal(unlink(file), 0);
-  static const char *const texts[] = {
-      "", "nonsense\n",
-      /* Ed25519 */
-      "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n"
-      "-----END PRIVATE KEY-----\n"};
+  static const char *const texts[] = {"", "nonsense\n", ED25519};
   for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
     assert_true(g_file_set_contents_full(file, texts[i], -1, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
     expect_refusal("no RSA key", TIDINGS_ERROR_INPUT);

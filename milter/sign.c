@@ -134,18 +134,26 @@ static char *without_cr(const GString *value)
   return g_string_free(out, FALSE);
 }
 
+static bool feed_piece(void *digest, const char *piece, size_t length)
+{
+  dkim_digest_feed(digest, piece, length);
+  return true;
+}
+
 char *sign_value(const struct dkim_key *key, const struct engine_mail *mail,
-                 const struct rewrite_result *result, const char *body, size_t length, int64_t now,
-                 GError **error)
+                 const struct rewrite_result *result, int64_t now, GError **error)
 {
   g_autofree char *header = NULL;
   g_autoptr(GString) value = g_string_new(NULL);
-  size_t header_length;
+  size_t length;
   if (mail->too_large) {
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT, "it is over milter.max_size");
     return NULL;
   }
-  if (!header_on_wire(mail, result, &header, &header_length, error)) return NULL;
-  if (!dkim_sign_message(key, header, header_length, body, length, now, value, error)) return NULL;
-  return without_cr(value);
+  if (!header_on_wire(mail, result, &header, &length, error)) return NULL;
+  struct dkim_digest *digest = dkim_digest_new();
+  mail_edits_give(result->edits, mail->message, mail->body, mail->length, feed_piece, digest);
+  bool good = dkim_sign_digest(key, header, length, digest, now, value, error);
+  dkim_digest_free(digest);
+  return good ? without_cr(value) : NULL;
 }

@@ -2,7 +2,8 @@
  *
  * The body is hashed where it lies: from one change to the next in one piece. A
  * change is a run of white space that is not one space within a line; an encoded
- * attachment has none, and is passed over at the speed of memchr(). */
+ * attachment has none, and is passed over at the speed of memchr(). White space at
+ * the end of a piece is held back until it is known what follows. */
 
 #include "dkim/canon.h"
 
@@ -50,12 +51,9 @@ static bool is_as_it_shall_be(const char *run, const char *after)
   return after - run == 1 && *run == ' ' && *after != '\r';
 }
 
-bool dkim_canon_body(EVP_MD_CTX *hash, const char *body, size_t length)
+/* What begins and ends with no white space. */
+static bool hash_core(EVP_MD_CTX *hash, const char *body, size_t length)
 {
-  /* Empty lines at the end go, and blanks before them, whatever their order. */
-  while (length > 0 && is_white(body[length - 1]))
-    length--;
-  if (length == 0) return true;
   const char *end = body + length, *from = body, *at = body;
   const char *space = body - 1, *tab = body - 1;
   bool good = true;
@@ -69,6 +67,40 @@ bool dkim_canon_body(EVP_MD_CTX *hash, const char *body, size_t length)
            (*at == '\r' || EVP_DigestUpdate(hash, " ", 1) == 1);
     from = at;
   }
-  return good && EVP_DigestUpdate(hash, from, (size_t)(end - from)) == 1 &&
-         EVP_DigestUpdate(hash, "\r\n", 2) == 1;
+  return good && EVP_DigestUpdate(hash, from, (size_t)(end - from)) == 1;
+}
+
+/* White space that stands before something else: its line ends, and one space for
+ * the blanks behind the last. */
+static bool hash_held(struct dkim_canon *canon)
+{
+  const GString *held = canon->held;
+  bool good = true;
+  for (size_t i = 0; good && i < held->len; i++)
+    if (held->str[i] == '\n') good = EVP_DigestUpdate(canon->hash, "\r\n", 2) == 1;
+  if (good && held->len > 0 && is_blank(held->str[held->len - 1]))
+    good = EVP_DigestUpdate(canon->hash, " ", 1) == 1;
+  g_string_truncate(canon->held, 0);
+  return good;
+}
+
+bool dkim_canon_feed(struct dkim_canon *canon, const char *body, size_t length)
+{
+  size_t start = 0, end = length;
+  while (start < length && is_white(body[start]))
+    start++;
+  g_string_append_len(canon->held, body, (gssize)start);
+  if (start == length) return true;
+  while (is_white(body[end - 1]))
+    end--;
+  bool good = hash_held(canon) && hash_core(canon->hash, body + start, end - start);
+  g_string_append_len(canon->held, body + end, (gssize)(length - end));
+  canon->begun = true;
+  return good;
+}
+
+/* Empty lines at the end go, and blanks before them: all that is held. */
+bool dkim_canon_finish(struct dkim_canon *canon)
+{
+  return !canon->begun || EVP_DigestUpdate(canon->hash, "\r\n", 2) == 1;
 }

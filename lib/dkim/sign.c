@@ -42,31 +42,85 @@ static bool refuse(GError **error, const char *what)
   return false;
 }
 
-/* Each LF ends a line and each CR stands before one; the last line may lack its
- * end. */
-static bool check_lines(const char *bytes, size_t length, GError **error)
+/* Looks at lines in pieces: each LF ends a line and each CR stands before one; the
+ * last line may lack its end. */
+struct lines {
+  size_t column;
+  bool cr; /* the piece before ended with one */
+  const char *fault;
+};
+
+static void look_at_line(struct lines *lines, const char *at, const char *last, bool ended)
 {
-  const char *end = bytes + length;
-  if (length > 0 && memchr(bytes, '\0', length)) return refuse(error, "it has NUL");
-  for (const char *line = bytes; line < end;) {
-    const char *lf = memchr(line, '\n', (size_t)(end - line)), *last = lf ? lf : end;
-    if (last - line > MAX_LINE + 1) return refuse(error, "it has a line of more than 998 bytes");
-    const char *cr = memchr(line, '\r', (size_t)(last - line));
-    if (cr != (lf ? lf - 1 : NULL) || lf == line) return refuse(error, "it has bare CR or LF");
-    line = lf ? lf + 1 : end;
-  }
-  return true;
+  const char *cr = memchr(at, '\r', (size_t)(last - at));
+  lines->column += (size_t)(last - at);
+  if (lines->column > MAX_LINE + 1)
+    lines->fault = "it has a line of more than 998 bytes";
+  else if ((lines->cr && (last > at || !ended)) || (cr && cr != last - 1) || (ended && !cr && !lines->cr))
+    lines->fault = "it has bare CR or LF";
+  lines->cr = cr && !ended;
+  if (ended) lines->column = 0;
 }
 
-static bool check_message(const char *header, size_t header_length, const char *body, size_t body_length,
-                          GError **error)
+static void lines_feed(struct lines *lines, const char *bytes, size_t length)
 {
-  if (!check_lines(header, header_length, error) || !check_lines(body, body_length, error)) return false;
+  const char *end = bytes + length;
+  if (length > 0 && memchr(bytes, '\0', length)) lines->fault = "it has NUL";
+  for (const char *at = bytes; at < end && !lines->fault;) {
+    const char *lf = memchr(at, '\n', (size_t)(end - at));
+    look_at_line(lines, at, lf ? lf : end, lf);
+    at = lf ? lf + 1 : end;
+  }
+}
+
+static bool lines_good(const struct lines *lines, GError **error)
+{
+  if (lines->fault) return refuse(error, lines->fault);
+  return !lines->cr || refuse(error, "it has bare CR or LF");
+}
+
+static bool check_header(const char *header, size_t length, GError **error)
+{
+  struct lines lines = {0};
+  lines_feed(&lines, header, length);
+  if (!lines_good(&lines, error)) return false;
   /* Some take these for white space, RFC 6376 does not. */
-  if (memchr(header, '\v', header_length) || memchr(header, '\f', header_length))
+  if (memchr(header, '\v', length) || memchr(header, '\f', length))
     return refuse(error, "its header has vertical tabs or form feeds");
-  g_autofree char *domain = dkim_from_domain(header, header_length);
+  g_autofree char *domain = dkim_from_domain(header, length);
   return domain || refuse(error, "it has not one From field with one address");
+}
+
+/* ---- the body ---- */
+
+struct dkim_digest {
+  struct lines lines;
+  struct dkim_canon canon;
+  bool failed; /* the library did */
+};
+
+struct dkim_digest *dkim_digest_new(void)
+{
+  struct dkim_digest *digest = g_new0(struct dkim_digest, 1);
+  digest->canon.hash = EVP_MD_CTX_new();
+  digest->canon.held = g_string_new(NULL);
+  digest->failed = !digest->canon.hash || EVP_DigestInit_ex(digest->canon.hash, EVP_sha256(), NULL) != 1;
+  return digest;
+}
+
+void dkim_digest_feed(struct dkim_digest *digest, const char *body, size_t length)
+{
+  lines_feed(&digest->lines, body, length);
+  if (digest->lines.fault || digest->failed) return;
+  digest->failed = !dkim_canon_feed(&digest->canon, body, length);
+}
+
+void dkim_digest_free(struct dkim_digest *digest)
+{
+  if (!digest) return;
+  EVP_MD_CTX_free(digest->canon.hash);
+  g_string_free(digest->canon.held, TRUE);
+  g_free(digest);
 }
 
 /* ---- the header ---- */
@@ -153,16 +207,14 @@ static bool crypto_error(GError **error)
   return false;
 }
 
-static bool append_body_hash(GString *value, const char *body, size_t length)
+static bool append_body_hash(GString *value, struct dkim_digest *digest)
 {
-  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned char bytes[EVP_MAX_MD_SIZE];
   unsigned size = 0;
-  EVP_MD_CTX *hash = EVP_MD_CTX_new();
-  bool good = hash && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) == 1 &&
-              dkim_canon_body(hash, body, length) && EVP_DigestFinal_ex(hash, digest, &size) == 1;
-  EVP_MD_CTX_free(hash);
-  if (!good) return false;
-  g_autofree char *text = g_base64_encode(digest, size);
+  if (digest->failed || !dkim_canon_finish(&digest->canon) ||
+      EVP_DigestFinal_ex(digest->canon.hash, bytes, &size) != 1)
+    return false;
+  g_autofree char *text = g_base64_encode(bytes, size);
   g_string_append(value, text);
   return true;
 }
@@ -184,20 +236,30 @@ static bool append_signature(GString *value, const struct dkim_key *key, const G
   return true;
 }
 
-bool dkim_sign_message(const struct dkim_key *key, const char *header, size_t header_length, const char *body,
-                       size_t body_length, int64_t now, GString *value, GError **error)
+bool dkim_sign_digest(const struct dkim_key *key, const char *header, size_t header_length,
+                      struct dkim_digest *digest, int64_t now, GString *value, GError **error)
 {
   struct header fields;
   g_autoptr(GString) data = g_string_sized_new(2048);
-  if (!check_message(header, header_length, body, body_length, error) ||
+  if (!check_header(header, header_length, error) || !lines_good(&digest->lines, error) ||
       !header_read(&fields, header, header_length, error))
     return false;
   g_string_printf(value, "v=1; a=rsa-sha256; c=relaxed/relaxed; d=%s; s=%s;\r\n\tt=%" PRId64 "; bh=",
                   dkim_key_domain(key), dkim_key_selector(key), now / G_USEC_PER_SEC);
-  if (!append_body_hash(value, body, body_length)) return crypto_error(error);
+  if (!append_body_hash(value, digest)) return crypto_error(error);
   g_string_append_c(value, ';');
   append_fields(&fields, value, data);
   g_string_append(value, ";\r\n\tb=");
   dkim_canon_field(data, SIGNATURE, strlen(SIGNATURE), value->str, value->len);
   return append_signature(value, key, data) || crypto_error(error);
+}
+
+bool dkim_sign_message(const struct dkim_key *key, const char *header, size_t header_length, const char *body,
+                       size_t body_length, int64_t now, GString *value, GError **error)
+{
+  struct dkim_digest *digest = dkim_digest_new();
+  dkim_digest_feed(digest, body, body_length);
+  bool good = dkim_sign_digest(key, header, header_length, digest, now, value, error);
+  dkim_digest_free(digest);
+  return good;
 }

@@ -21,6 +21,15 @@
 bool dkim_sign_message(const struct dkim_key *key, const char *header, size_t header_length, const char *body,
                        size_t body_length, int64_t now, GString *value, GError **error);
 
+/* The same with the body in pieces, cut anywhere, before the header. A digest is for
+ * one message. */
+struct dkim_digest;
+struct dkim_digest *dkim_digest_new(void);
+void dkim_digest_feed(struct dkim_digest *digest, const char *body, size_t length);
+void dkim_digest_free(struct dkim_digest *digest);
+bool dkim_sign_digest(const struct dkim_key *key, const char *header, size_t header_length,
+                      struct dkim_digest *digest, int64_t now, GString *value, GError **error);
+
 /* Lets libopendkim verify what each of KEYS signs. Errors: SYS. */
 bool dkim_keys_prove(const struct dkim_keys *keys, GError **error);
 

@@ -25,6 +25,19 @@ static bool sign(const char *header, const char *body, GString *value, GError **
   return dkim_sign_message(key, header, strlen(header), body, strlen(body), noon, value, error);
 }
 
+/* The same with the body fed PIECE bytes at a time. */
+static bool sign_pieces(const char *header, const char *body, size_t piece, GString *value)
+{
+  struct dkim_digest *digest = dkim_digest_new();
+  for (size_t at = 0, n, length = strlen(body); at < length; at += n) {
+    n = MIN(piece, length - at);
+    dkim_digest_feed(digest, body + at, n);
+  }
+  bool good = dkim_sign_digest(key, header, strlen(header), digest, noon, value, NULL);
+  dkim_digest_free(digest);
+  return good;
+}
+
 static char *tag(const char *header, const char *name)
 {
   g_autoptr(GString) value = g_string_new("before");
@@ -119,6 +132,9 @@ static void test_refused(void **state)
       {"two From", HEADER "From: c@shop.test\r\n", BODY, false},
       {"bare LF in the body", HEADER, "a\nb\r\n", false},
       {"bare CR in the body", HEADER, "a\rb\r\n", false},
+      {"bare CR at the end", HEADER, "a\r", false},
+      {"CR CR LF", HEADER, "a\r\r\n", false},
+      {"LF first", HEADER, "\na\r\n", false},
       {"bare LF in the header", HEADER "Cc: c@shop.test\n", BODY, false},
       {"vertical tab", HEADER "Cc: a\vb\r\n", BODY, false},
       {"long line", HEADER, long_body, false},
@@ -131,6 +147,11 @@ static void test_refused(void **state)
     g_autoptr(GError) error = NULL;
     print_message("%s\n", rows[i].name);
     assert_int_equal(sign(rows[i].header, rows[i].body, value, &error), rows[i].good);
+    for (size_t piece = 1; piece < 4; piece++) {
+      g_autoptr(GString) again = g_string_new(NULL);
+      assert_int_equal(sign_pieces(rows[i].header, rows[i].body, piece, again), rows[i].good);
+      if (rows[i].good) assert_string_equal(again->str, value->str);
+    }
     if (!rows[i].good) assert_true(g_error_matches(error, TIDINGS_ERROR, TIDINGS_ERROR_INPUT));
   }
 }

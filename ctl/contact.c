@@ -61,6 +61,22 @@ bool contact_unsubscribe(struct app *app, int argc, char **argv, GError **error)
                     words[2]);
 }
 
+bool contact_erase(struct app *app, int argc, char **argv, GError **error)
+{
+  static const struct usage usage = {
+      "contact erase",
+      "TENANT ADDRESS",
+      2,
+      2,
+      "Forgets a contact: what is known of it goes, for good. Its links in mail that was sent go on leading "
+      "where they did and are recorded no more; mail to it is refused.",
+      "tidings contact erase shop anna@example.com"};
+  char **words = usage_read(app, &usage, NULL, argc, argv, error);
+  if (!words) return false;
+  json_t *args = json_pack("{s:s, s:s}", "tenant", words[0], "address", words[1]);
+  return app_change(app, "contact.erase", args, error, "contact %s: erased", words[1]);
+}
+
 static bool list_row(void *data, const json_t *row, GError **error)
 {
   (void)error;

@@ -8,6 +8,7 @@
 #include "policyd/commands.h"
 #include "policyd/fold.h"
 #include "policyd/publish.h"
+#include "policyd/timers.h"
 #include "policyd/workflows.h"
 #include "verdict/verdict.h"
 
@@ -289,6 +290,40 @@ static json_t *contact_unsubscribe(struct request *request, GError **error)
   return ok;
 }
 
+/* The plans of its journeys, which their removal from state would leave behind. */
+static bool forget_plans(struct policyd *policyd, int64_t tenant, int64_t contact, GError **error)
+{
+  g_autoptr(GArray) journeys = store_journeys_of(policyd->store, tenant, contact, true, error);
+  if (!journeys) return false;
+  for (guint i = 0; i < journeys->len; i++) {
+    const struct store_journey *journey = &g_array_index(journeys, struct store_journey, i);
+    const struct store_due due = {.at = journey->due_at, .tenant = tenant, .journey = journey->id};
+    if (journey->due_at && !timers_remove(policyd->timers, &due, error)) return false;
+  }
+  return true;
+}
+
+static json_t *contact_erase(struct request *request, GError **error)
+{
+  struct policyd *policyd = request->policyd;
+  struct store_tenant tenant = {0};
+  const char *address = request_need(request, "address", error);
+  json_t *ok = NULL;
+  if (!address || !command_address(address, error) || !request_tenant(request, &tenant, error)) return NULL;
+  uint8_t key[16];
+  directory_address_key(address, key);
+  int64_t contact = store_contact_id(policyd->store, tenant.id, address, error);
+  if (contact >= 0 && (contact == 0 || forget_plans(policyd, tenant.id, contact, error)) &&
+      store_contact_erase(policyd->store, tenant.id, contact, address, error) &&
+      store_unsuppress(policyd->store, tenant.id, 0, key, error) &&
+      store_suppress(policyd->store, tenant.id, 0, key, "erased", policyd_now(policyd), error)) {
+    publish_suppression(policyd->publish, tenant.id, 0, key, true);
+    ok = json_pack("{s:b}", "known", contact > 0);
+  }
+  store_tenant_clear(&tenant);
+  return ok;
+}
+
 static json_t *event_send(struct request *request, GError **error)
 {
   struct policyd *policyd = request->policyd;
@@ -342,6 +377,7 @@ const struct command contact_commands[] = {
     {"contact.show", contact_show, false, "tenant=s address=s"},
     {"contact.list", contact_list, false, "tenant=s after=i limit=i"},
     {"contact.unsubscribe", contact_unsubscribe, true, "tenant=s address=s list=s"},
+    {"contact.erase", contact_erase, true, "tenant=s address=s"},
     {"event.send", event_send, true, "tenant=s address=s name=s properties=o"},
     {"event.list", event_list, false, "tenant=s after=i limit=i"},
     {NULL, NULL, false, NULL},

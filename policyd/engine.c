@@ -337,7 +337,13 @@ bool engine_sent(struct policyd *policyd, const struct store_send *send, enum fl
                  int64_t at, GError **error)
 {
   struct store_journey journey = {0};
-  if (!store_journey_get(policyd->store, send->tenant, send->journey, &journey, error)) return false;
+  g_autoptr(GError) missing = NULL;
+  if (!store_journey_get(policyd->store, send->tenant, send->journey, &journey, &missing)) {
+    /* Its contact was erased while the mail was on its way. */
+    if (g_error_matches(missing, TIDINGS_ERROR, TIDINGS_ERROR_NOTFOUND)) return true;
+    g_propagate_error(error, g_steal_pointer(&missing));
+    return false;
+  }
   struct walk walk = {.policyd = policyd, .journey = &journey};
   bool fine = !journey.active || (take_up(&walk, error) &&
                                   (!flow_sent(walk.workflow->flow, outcome, send->visit, at, &walk.state) ||

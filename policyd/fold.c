@@ -32,6 +32,9 @@
 /* As many as a transaction can hold without the control socket having to wait. */
 enum { BATCH = 10000 };
 
+/* The contact of mails to somebody who was erased since. */
+enum { ERASED = -1 };
+
 struct source {
   const char *producer;
   struct journal_reader *reader;
@@ -143,6 +146,14 @@ static bool is_refused(const struct folding *f)
   return g_strcmp0(text_of(f, "action"), "refused") == 0;
 }
 
+/* Has the contact with ADDRESS been erased? Nothing that tells of it is kept again. */
+static bool is_erased(const struct folding *f, const char *address, bool *erased, GError **error)
+{
+  uint8_t key[16];
+  directory_address_key(address, key);
+  return store_is_erased(f->policyd->store, f->event->tenant, key, erased, error);
+}
+
 /* The contact a mail is to: only if it is to one address. Made if a workflow
  * starts from this mail. */
 static bool contact_of_mail(const struct folding *f, const char **address, int64_t *contact, GError **error)
@@ -154,6 +165,10 @@ static bool contact_of_mail(const struct folding *f, const char **address, int64
   if (!*address) return true;
   *contact = store_contact_id(policyd->store, f->event->tenant, *address, error);
   if (*contact != 0) return *contact > 0;
+  bool erased;
+  if (!is_erased(f, *address, &erased, error)) return false;
+  if (erased) *contact = ERASED;
+  if (erased) return true;
   if (is_refused(f)) return true;
   struct flow_event event = as_flow_event(f);
   if (!engine_triggers(policyd, f->event->tenant, &event, error)) return true;
@@ -228,6 +243,7 @@ static bool fold_mail(const struct folding *f, GError **error)
   if (!is_repeated(f, &repeated, error)) return false;
   if (repeated) return true;
   if (!contact_of_mail(f, &address, &contact, error)) return false;
+  if (contact == ERASED) return true;
   struct store_mail mail = {
       .id = f->event->mail ? f->event->mail : f->event->id,
       .tenant = f->event->tenant,
@@ -286,6 +302,10 @@ static bool fold_hit(const struct folding *f, GError **error)
     return false;
   }
   mail.tenant = f->event->tenant;
+  if (mail.contact == ERASED) {
+    store_mail_clear(&mail);
+    return true;
+  }
   const char *reason;
   const struct verdict_hit hit = {.method = text_of(f, "method"),
                                   .user_agent = text_of(f, "ua"),
@@ -334,6 +354,9 @@ static bool fold_unsubscribed(const struct folding *f, GError **error)
   if (!address || !id) return true; /* a list that is gone needs no leaving */
   int64_t contact = store_contact_id(policyd->store, f->event->tenant, address, error);
   if (contact < 0) return false;
+  bool erased = false;
+  if (contact == 0 && !is_erased(f, address, &erased, error)) return false;
+  if (erased) return true;
   struct store_mail mail = {.tenant = f->event->tenant};
   store_mail_get(policyd->store, f->event->tenant, f->event->mail, &mail, NULL);
   mail.tenant = f->event->tenant;
@@ -353,9 +376,11 @@ static bool fold_suppressed(const struct folding *f, GError **error)
   const char *address = text_of(f, "address");
   int64_t contact = address ? store_contact_id(f->policyd->store, f->event->tenant, address, error) : 0;
   if (contact < 0) return false;
+  bool erased = false;
+  if (address && contact == 0 && !is_erased(f, address, &erased, error)) return false;
   const struct store_mail mail = {.tenant = f->event->tenant};
   count(f->policyd, &mail, text_of(f, "list"), "suppressed", f->event->at);
-  return add_event(f, contact, 0, NULL, error);
+  return erased || add_event(f, contact, 0, NULL, error);
 }
 
 static bool fold_spooled(const struct folding *f, GError **error)

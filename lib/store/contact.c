@@ -207,3 +207,54 @@ bool store_each_suppression(struct store *store, store_suppression_fn *fn, void 
   db_reset(stmt);
   return fine && result == DB_DONE;
 }
+
+bool store_is_erased(struct store *store, int64_t tenant, const uint8_t key[16], bool *erased, GError **error)
+{
+  struct db_stmt *stmt = store_query(
+      store, "SELECT 1 FROM suppression WHERE tenant = ? AND list = 0 AND key = ? AND source = 'erased'",
+      "ib", tenant, key, (size_t)16);
+  enum db_result result = db_step(stmt, error);
+  *erased = result == DB_ROW;
+  db_reset(stmt);
+  return result != DB_ERROR;
+}
+
+/* What stands in the tables under the contact's id. */
+static bool erase_contact(struct store *store, int64_t tenant, int64_t contact, GError **error)
+{
+  return store_run(store, error,
+                   "DELETE FROM send WHERE tenant = ?1"
+                   " AND journey IN (SELECT id FROM journey WHERE tenant = ?1 AND contact = ?2)",
+                   "ii", tenant, contact) &&
+         store_run(store, error, "DELETE FROM journey WHERE tenant = ? AND contact = ?", "ii", tenant,
+                   contact) &&
+         store_run(store, error, "DELETE FROM subscription WHERE tenant = ? AND contact = ?", "ii", tenant,
+                   contact) &&
+         store_run(store, error, "DELETE FROM event WHERE tenant = ? AND contact = ?", "ii", tenant,
+                   contact) &&
+         store_run(store, error,
+                   "UPDATE mail SET recipient = NULL, contact = -1 WHERE tenant = ? AND contact = ?", "ii",
+                   tenant, contact) &&
+         store_run(store, error, "DELETE FROM contact WHERE tenant = ? AND id = ?", "ii", tenant, contact);
+}
+
+bool store_contact_erase(struct store *store, int64_t tenant, int64_t contact, const char *address,
+                         GError **error)
+{
+  g_autofree char *lower = g_ascii_strdown(address, -1);
+  return (!contact || erase_contact(store, tenant, contact, error)) &&
+         store_run(store, error, "UPDATE mail SET contact = -1 WHERE tenant = ? AND lower(recipient) = ?",
+                   "it", tenant, lower) &&
+         store_run(store, error,
+                   "UPDATE mail SET recipient = NULL, subject = NULL, message_id = NULL, journey = 0"
+                   " WHERE tenant = ? AND contact = -1",
+                   "i", tenant) &&
+         store_run(store, error,
+                   "UPDATE mail_hits SET contact = -1, journey = 0 WHERE tenant = ?1 AND contact <> -1"
+                   " AND mail IN (SELECT id FROM mail WHERE tenant = ?1 AND contact = -1)",
+                   "i", tenant) &&
+         /* Events of nobody known, and of mails to several: the event stays. */
+         store_run(store, error,
+                   "UPDATE event SET data = '{}' WHERE tenant = ? AND instr(lower(data), ?) > 0", "it",
+                   tenant, lower);
+}

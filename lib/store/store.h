@@ -127,6 +127,15 @@ bool store_contact_get(struct store *store, int64_t tenant, const char *address,
                        struct store_contact *contact, GError **error);
 /* The id of the contact with ADDRESS; 0 if there is none, -1 on error. */
 int64_t store_contact_id(struct store *store, int64_t tenant, const char *address, GError **error);
+/* Takes the contact CONTACT (0: there is none) and all that tells of ADDRESS out of
+ * state: its row, subscriptions, journeys, sends, timeline, the recipient and subject
+ * of its mails, whose contact is -1 from then on. Counts stay. Reads all mails and
+ * events of the tenant. */
+bool store_contact_erase(struct store *store, int64_t tenant, int64_t contact, const char *address,
+                         GError **error);
+/* Has the address with this key been erased (suppressed with source "erased")? */
+bool store_is_erased(struct store *store, int64_t tenant, const uint8_t key[16], bool *erased,
+                     GError **error);
 /* Contacts in order of id after AFTER, at most MAX. */
 GArray *store_contacts(struct store *store, int64_t tenant, int64_t after, size_t max, GError **error);
 

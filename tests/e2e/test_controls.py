@@ -1,7 +1,10 @@
 """Who may say what is measured: tenant, list, message and link, and what explain says
 of it beforehand."""
 
+import contextlib
 import re
+import smtplib
+import sqlite3
 
 import pytest
 
@@ -112,6 +115,42 @@ def test_stopped_links(circle):
     assert len(circle.send(SENDER, to, mail(to)).links) == 1
     assert "is no web address" in circle.ctl("link", "kill", "shop", "--url", "k", check=False).stderr
     assert "no such link" in circle.ctl("link", "restore", "shop", "--url", "https://x.test", check=False).stderr
+
+
+def test_erased(circle):
+    """W8: the old links of an erased contact lead on and record nothing, no trace of the
+    address stays in state, and mail to it is refused."""
+    to, stays = "erased@reader.test", "stays@reader.test"
+    for address in (to, stays):
+        circle.ctl("contact", "add", "shop", address, "--list", "news", "--field", "name=Anna")
+    first, other = (circle.send(SENDER, a, mail(a, "X-Tidings-List: news\n")) for a in (to, stays))
+    circle.send(SENDER, "Unknown-Erased@reader.test", mail("Unknown-Erased@reader.test"))
+    circle.advance()
+    assert circle.hit(first.links[0])[0] == 302
+    circle.wait_timeline("shop", to, "click")
+    before = circle.report("shop")
+    circle.ctl("contact", "erase", "shop", "ERASED@reader.test")
+    circle.ctl("contact", "erase", "shop", "unknown-erased@reader.test")
+    circle.published()
+    assert circle.ctl("contact", "show", "shop", to, check=False).returncode != 0
+    events = len(circle.json("events", "shop", "--limit", "1000"))
+    for _ in range(2):
+        status, fields, _ = circle.hit(first.links[0])
+        assert (status, fields["Location"]) == (302, "https://k.test/a?b=1#c")
+        assert circle.hit(first.pixel)[0] == 200
+        circle.one_click(first.unsubscribe)
+    circle.round()
+    assert len(circle.json("events", "shop", "--limit", "1000")) == events
+    assert circle.report("shop") == before
+    with pytest.raises(smtplib.SMTPDataError, match="550"):
+        circle.submit(SENDER, [to], mail(to))
+    circle.round()
+    assert circle.hit(other.links[0])[0] == 302
+    circle.wait_timeline("shop", stays, "click")
+    database = circle.tidings.state / "state/tidings.db"
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+        dump = "\n".join(db.iterdump()).lower()
+    assert "stays@reader.test" in dump and "erased@reader.test" not in dump
 
 
 def test_plain_text(circle):

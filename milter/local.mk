@@ -38,3 +38,10 @@ UNIT_TESTS += tests/unit/milter-tenant
 check_PROGRAMS += tests/unit/milter-tenant
 tests_unit_milter_tenant_SOURCES = tests/unit/milter/tenant.c milter/tenant.c
 tests_unit_milter_tenant_LDADD = $(TEST_LIBS)
+
+UNIT_TESTS += tests/unit/milter-split
+check_PROGRAMS += tests/unit/milter-split
+tests_unit_milter_split_SOURCES = tests/unit/milter/split.c milter/split.c tests/unit/db/scratch.h
+tests_unit_milter_split_LDADD = $(TEST_LIBS)
+# Faults at each step.
+tests_unit_milter_split_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=spool_write,--wrap=spool_sync,--wrap=journal_write

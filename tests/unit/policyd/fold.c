@@ -11,10 +11,12 @@
 
 #include "base/id.h"
 #include "journal/journal.h"
+#include "policyd/copies.h"
 #include "policyd/fold.h"
 #include "policyd/publish.h"
 #include "policyd/timers.h"
 #include "policyd/workflows.h"
+#include "spool/spool.h"
 
 static const int64_t noon = INT64_C(1795348800000000); /* 2026-11-22T12:00:00Z */
 
@@ -37,6 +39,7 @@ static int set_up(void **state)
   struct policyd *p = &s->policyd;
   assert_non_null(p->conf = conf_parse("test", text, strlen(text), NULL));
   assert_non_null(p->clock = clock_open(clock, NULL));
+  assert_non_null(p->log = log_open("/dev/null", "fold", p->clock, NULL));
   assert_non_null(p->store = store_open(path, 1, NULL));
   assert_non_null(p->zones = zoneinfo_open(NULL, NULL));
   p->workflows = workflows_new(p);
@@ -60,6 +63,7 @@ static int tear_down(void **state)
   workflows_free(s->policyd.workflows);
   zoneinfo_close(s->policyd.zones);
   store_close(s->policyd.store);
+  log_close(s->policyd.log);
   clock_close((struct clock *)(uintptr_t)s->policyd.clock);
   conf_free((struct conf *)(uintptr_t)s->policyd.conf);
   const char *argv[] = {"rm", "-rf", s->folder, NULL};
@@ -128,10 +132,137 @@ static void test_repeated(void **state)
   }
 }
 
+/* ---- copies of split mails */
+
+static void fold_event_of(struct policyd *p, enum event_kind kind, int64_t mail, const char *data)
+{
+  struct journal *journal = journal_open(p->conf->milter_journal, 0, ID_MILTER, NULL);
+  assert_non_null(journal);
+  struct event event = {.id = journal_next_id(journal, noon),
+                        .at = noon,
+                        .kind = kind,
+                        .tenant = 1,
+                        .mail = mail,
+                        .data = (char *)(uintptr_t)data};
+  assert_true(journal_append(journal, &event, NULL));
+  journal_close(journal);
+  bool more;
+  assert_true(fold_round(p->fold, &more, NULL));
+}
+
+static void spool_one(struct policyd *p, int64_t mail, const char *sender)
+{
+  static const char message[] = "Subject: Hi\r\nFrom: a@shop.test\r\n\r\nbody\r\n";
+  const struct spool_copy copy = {.tenant = 1,
+                                  .mail = mail,
+                                  .sender = sender,
+                                  .recipient = "b@example.org",
+                                  .message = message,
+                                  .length = strlen(message)};
+  assert_true(spool_make(p->conf->milter_spool, NULL) && spool_write(p->conf->milter_spool, &copy, NULL));
+}
+
+static struct store_send planned(struct policyd *p, guint n)
+{
+  g_autoptr(GArray) sends = store_sends(p->store, SEND_PLANNED, noon + 1, 10, NULL);
+  assert_int_equal(sends->len, n);
+  struct store_send send = {0};
+  if (n == 0) return send;
+  send = g_array_index(sends, struct store_send, n - 1);
+  g_array_index(sends, struct store_send, n - 1) = (struct store_send){0};
+  return send;
+}
+
+/* Planned once; each time it is offered its last queue id is known, and it is one mail. */
+static void test_copy(void **state)
+{
+  struct scene *s = *state;
+  struct policyd *p = &s->policyd;
+  const int64_t mail = id_floor(noon) + 5;
+  static const char passed[] = "{\"from\":\"a@shop.test\",\"to\":[\"b@example.org\"],\"action\":\"tracked\","
+                               "\"links\":[],\"copy\":true,\"qid\":\"%s\"}";
+  fold_event_of(p, EVENT_SPOOLED, mail, "{\"from\":\"a@shop.test\",\"to\":\"b@example.org\"}");
+  struct store_send send = planned(p, 1);
+  assert_true(copies_is(&send));
+  assert_int_equal(send.journey, mail);
+  assert_int_equal(send.offered, 0);
+  store_send_clear(&send);
+  static const char *const queue_ids[] = {"4ONE", "4TWO"};
+  for (size_t i = 0; i < G_N_ELEMENTS(queue_ids); i++) {
+    g_auto(GStrv) halves = g_strsplit(passed, "%s", 2);
+    g_autofree char *data = g_strconcat(halves[0], queue_ids[i], halves[1], NULL);
+    fold_event_of(p, EVENT_MAIL, mail, data);
+    send = planned(p, 1);
+    assert_int_equal(send.offered, mail);
+    assert_string_equal(send.queue_id, queue_ids[i]);
+    store_send_clear(&send);
+  }
+  int64_t mails = 0;
+  assert_true(store_report(p->store, 1, 0, noon + CLOCK_DAY, take_mails, &mails, NULL));
+  assert_int_equal(mails, 1);
+}
+
+/* The report of a refused copy goes to its sender from nobody; one from nobody has none. */
+static void test_copy_refused(void **state)
+{
+  struct scene *s = *state;
+  struct policyd *p = &s->policyd;
+  p->hostname = "mx.test";
+  const struct store_send send = {.tenant = 1, .journey = id_floor(noon), .step = (char *)""},
+                          silent = {.tenant = 1, .journey = id_floor(noon) + 1, .step = (char *)""},
+                          gone = {.tenant = 1, .journey = id_floor(noon) + 2, .step = (char *)""};
+  spool_one(p, send.journey, "a@shop.test");
+  spool_one(p, silent.journey, "");
+  assert_true(store_begin(p->store, NULL) && copies_report(p, &silent, "550 5.1.1 no", NULL) &&
+              copies_report(p, &gone, "550 5.1.1 no", NULL) && store_commit(p->store, NULL));
+  planned(p, 0);
+  assert_true(store_begin(p->store, NULL) && copies_report(p, &send, "550 5.1.1 no\rsuch", NULL) &&
+              store_commit(p->store, NULL));
+  struct store_send report = planned(p, 1);
+  struct spool_file file;
+  assert_true(spool_read(p->conf->milter_spool, 1, report.journey, &file, NULL));
+  store_send_clear(&report);
+  assert_string_equal(file.copy.sender, "");
+  assert_string_equal(file.copy.recipient, "a@shop.test");
+  assert_non_null(
+      strstr(file.copy.message, "\r\nStatus: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no?such\r\n"));
+  assert_non_null(strstr(file.copy.message, "Final-Recipient: rfc822; b@example.org\r\n"));
+  assert_null(strstr(file.copy.message, "body\r\n"));
+  spool_file_clear(&file);
+}
+
+/* A file without a send: young, old, and old where a journal was damaged. */
+static void test_sweep(void **state)
+{
+  struct scene *s = *state;
+  struct policyd *p = &s->policyd;
+  const int64_t young = id_floor(noon - CLOCK_MINUTE), old = id_floor(noon - 2 * CLOCK_HOUR);
+  struct spool_file file;
+  spool_one(p, young, "a@shop.test");
+  spool_one(p, old, "a@shop.test");
+  assert_true(copies_sweep(p, NULL));
+  planned(p, 0);
+  assert_true(spool_read(p->conf->milter_spool, 1, young, &file, NULL));
+  spool_file_clear(&file);
+  assert_false(spool_read(p->conf->milter_spool, 1, old, &file, NULL));
+  g_autofree char *damaged = g_build_filename(p->conf->milter_journal, "000000000001.db.corrupt", NULL);
+  g_mkdir_with_parents(p->conf->milter_journal, 0700);
+  assert_true(g_file_set_contents(damaged, "x", 1, NULL));
+  spool_one(p, old, "a@shop.test");
+  p->sweep_at = 0;
+  assert_true(copies_sweep(p, NULL));
+  struct store_send send = planned(p, 1);
+  assert_int_equal(send.journey, old);
+  store_send_clear(&send);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(test_repeated, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_copy, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_copy_refused, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(test_sweep, set_up, tear_down),
   };
   return cmocka_run_group_tests_name("fold", tests, NULL, NULL);
 }

@@ -130,8 +130,9 @@ static void bench_fold(struct policyd *policyd)
   printf("fold: mails   %8.0f events/s, %5.1f us CPU each\n", rate, cpu);
   fill(policyd->conf->tracker_journal, ID_TRACKER, EVENT_CLICK, HITS, mails, NULL);
   rate = fold_until_empty(policyd, HITS, &cpu);
-  printf("fold: clicks  %8.0f events/s, %5.1f us CPU each, on %d mails and contacts (aim 50000: ratio %.2f)\n", rate,
-         cpu, MAILS, rate / 50000);
+  printf(
+      "fold: clicks  %8.0f events/s, %5.1f us CPU each, on %d mails and contacts (aim 50000: ratio %.2f)\n",
+      rate, cpu, MAILS, rate / 50000);
 }
 
 /* Pops and plans anew, as a journey does that goes from wait to wait. */

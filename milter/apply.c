@@ -102,18 +102,26 @@ static sfsistat refuse(SMFICTX *context, const char *sentence)
   return SMFIS_REJECT;
 }
 
-/* NULL where no signature is due, and where the message cannot be signed: it goes
- * out all the same. */
-static char *make_signature(struct engine *engine, const struct engine_mail *mail,
-                            const struct engine_verdict *verdict)
+/* *SIGNATURE stays NULL where none is due, and where the message cannot be signed:
+ * it goes out all the same. */
+static bool make_signature(struct engine *engine, const struct engine_mail *mail,
+                           const struct engine_verdict *verdict, char **signature, GError **error)
 {
+  struct mail_edits *edits = verdict->result->edits;
+  g_autofree char *changed = NULL;
   g_autoptr(GError) fault = NULL;
-  if (!verdict->key) return NULL;
-  char *signature = sign_value(verdict->key, mail, verdict->result, clock_now(engine->clock), &fault);
-  metrics_add(&engine->metrics, signature ? METRIC_MILTER_SIGNED : METRIC_MILTER_UNSIGNED, 1);
-  if (!signature)
+  size_t size = mail->length;
+  if (!verdict->key) return true;
+  if (mail_edits_count(edits) > 0 &&
+      !mail_edits_apply(edits, mail->message, mail->length, &changed, &size, error))
+    return false;
+  const char *message = changed ? changed : mail->message;
+  *signature = sign_value(engine->sign, verdict->key, mail, verdict->result, message + mail->body,
+                          size - mail->body, clock_now(engine->clock), &fault);
+  metrics_add(&engine->metrics, *signature ? METRIC_MILTER_SIGNED : METRIC_MILTER_UNSIGNED, 1);
+  if (!*signature)
     log_event(engine->log, LOG_EVENT_UNSIGNED, mail->queue_id, "reason=%s", LOG_VALUE(fault->message));
-  return signature;
+  return true;
 }
 
 static bool send_burst(SMFICTX *context, const struct engine_mail *mail, const GPtrArray *arguments,
@@ -135,9 +143,9 @@ sfsistat apply_verdict(SMFICTX *context, struct engine *engine, const struct eng
   if (verdict->split) return SMFIS_DISCARD;
   g_autofree char *signature = NULL;
   g_autoptr(GError) error = NULL;
-  bool sealed = mail_edits_seal(verdict->result->edits, mail->length, &error);
-  if (sealed) signature = make_signature(engine, mail, verdict);
-  bool sent = sealed && send_burst(context, mail, arguments, leading, verdict, signature);
+  bool sent = mail_edits_seal(verdict->result->edits, mail->length, &error) &&
+              make_signature(engine, mail, verdict, &signature, &error) &&
+              send_burst(context, mail, arguments, leading, verdict, signature);
   if (sent) return SMFIS_CONTINUE;
   metrics_add(&engine->metrics, METRIC_MILTER_PUT_OFF, 1);
   log_event(engine->log, LOG_EVENT_PUT_OFF, mail->queue_id, "reason=%s",

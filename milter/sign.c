@@ -11,6 +11,7 @@
 
 struct sign {
   const struct conf *conf;
+  struct dkim_signer *signer;
   GMutex lock;
   struct dkim_keys *keys; /* NULL: none */
 };
@@ -22,10 +23,6 @@ bool sign_reload(struct sign *sign, GError **error)
   if (!sign->conf->dkim_sign) return true;
   struct dkim_keys *fresh = dkim_keys_load(sign->conf->dkim_keys, error);
   if (!fresh) return false;
-  if (!dkim_keys_prove(fresh, error)) {
-    dkim_keys_free(fresh);
-    return false;
-  }
   g_mutex_lock(&sign->lock);
   struct dkim_keys *old = sign->keys;
   sign->keys = fresh;
@@ -38,6 +35,7 @@ struct sign *sign_open(const struct conf *conf, GError **error)
 {
   struct sign *sign = g_new0(struct sign, 1);
   sign->conf = conf;
+  sign->signer = dkim_signer_new();
   g_mutex_init(&sign->lock);
   if (sign_reload(sign, error)) return sign;
   sign_close(sign);
@@ -48,6 +46,7 @@ void sign_close(struct sign *sign)
 {
   if (!sign) return;
   dkim_keys_free(sign->keys);
+  dkim_signer_free(sign->signer);
   g_mutex_clear(&sign->lock);
   g_free(sign);
 }
@@ -134,26 +133,19 @@ static char *without_cr(const GString *value)
   return g_string_free(out, FALSE);
 }
 
-static bool feed_piece(void *digest, const char *piece, size_t length)
-{
-  dkim_digest_feed(digest, piece, length);
-  return true;
-}
-
-char *sign_value(const struct dkim_key *key, const struct engine_mail *mail,
-                 const struct rewrite_result *result, int64_t now, GError **error)
+char *sign_value(struct sign *sign, const struct dkim_key *key, const struct engine_mail *mail,
+                 const struct rewrite_result *result, const char *body, size_t length, int64_t now,
+                 GError **error)
 {
   g_autofree char *header = NULL;
   g_autoptr(GString) value = g_string_new(NULL);
-  size_t length;
+  size_t header_length;
   if (mail->too_large) {
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT, "it is over milter.max_size");
     return NULL;
   }
-  if (!header_on_wire(mail, result, &header, &length, error)) return NULL;
-  struct dkim_digest *digest = dkim_digest_new();
-  mail_edits_give(result->edits, mail->message, mail->body, mail->length, feed_piece, digest);
-  bool good = dkim_sign_digest(key, header, length, digest, now, value, error);
-  dkim_digest_free(digest);
-  return good ? without_cr(value) : NULL;
+  if (!header_on_wire(mail, result, &header, &header_length, error)) return NULL;
+  if (!dkim_signer_sign(sign->signer, key, header, header_length, body, length, now, value, error))
+    return NULL;
+  return without_cr(value);
 }

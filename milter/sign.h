@@ -33,8 +33,9 @@ bool sign_reload(struct sign *sign, GError **error);
 struct dkim_key *sign_key(struct sign *sign, struct directory_view *view, int64_t tenant,
                           const struct engine_mail *mail, bool *before);
 
-/* The value of the signature of MAIL with the changes of RESULT, whose edits are
- * sealed, made; for libmilter (folds are LF and a tab). Caller frees. NULL: an
- * error, and the mail goes out unsigned. */
-char *sign_value(const struct dkim_key *key, const struct engine_mail *mail,
-                 const struct rewrite_result *result, int64_t now, GError **error);
+/* The value of the signature of MAIL with the changes of RESULT made, for
+ * libmilter (folds are LF and a tab); BODY is as it will be. Caller frees. NULL:
+ * an error, and the mail goes out unsigned. */
+char *sign_value(struct sign *sign, const struct dkim_key *key, const struct engine_mail *mail,
+                 const struct rewrite_result *result, const char *body, size_t length, int64_t now,
+                 GError **error);

@@ -1,9 +1,11 @@
 /* Signing keys in files.
  *
  * Every file is opened without following a link, and what is open is checked, so
- * that it is the file read that is safe. Secrets are wiped where they passed. */
+ * that it is the file read that is safe. A key is kept as the text that
+ * libopendkim reads fastest: PEM of the traditional kind, "RSA PRIVATE KEY".
+ * Secrets are wiped where they passed. */
 
-#include "dkim/key.h"
+#include "dkim/keys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +27,7 @@ enum { MAX_FILE = 32 << 10, MAX_KEYS = 100000, MAX_DOMAIN = 253, MAX_LABEL = 63 
 
 struct dkim_key {
   char *domain, *selector;
-  EVP_PKEY *pkey;
+  char *pem;
   gatomicrefcount references;
 };
 
@@ -81,12 +83,12 @@ char *dkim_domain(const char *domain)
 
 /* ---- one key ---- */
 
-static struct dkim_key *key_new(const char *domain, const char *selector, EVP_PKEY *pkey)
+static struct dkim_key *key_new(const char *domain, const char *selector, char *pem)
 {
   struct dkim_key *key = g_new0(struct dkim_key, 1);
   key->domain = g_strdup(domain);
   key->selector = g_strdup(selector);
-  key->pkey = pkey;
+  key->pem = pem;
   g_atomic_ref_count_init(&key->references);
   return key;
 }
@@ -94,7 +96,8 @@ static struct dkim_key *key_new(const char *domain, const char *selector, EVP_PK
 void dkim_key_unref(struct dkim_key *key)
 {
   if (!key || !g_atomic_ref_count_dec(&key->references)) return;
-  EVP_PKEY_free(key->pkey);
+  OPENSSL_cleanse(key->pem, strlen(key->pem));
+  g_free(key->pem);
   g_free(key->domain);
   g_free(key->selector);
   g_free(key);
@@ -110,9 +113,9 @@ const char *dkim_key_selector(const struct dkim_key *key)
   return key->selector;
 }
 
-EVP_PKEY *dkim_key_pkey(const struct dkim_key *key)
+const char *dkim_key_pem(const struct dkim_key *key)
 {
-  return key->pkey;
+  return key->pem;
 }
 
 /* Opens a key that is safe; -1: an error. */
@@ -165,28 +168,39 @@ static EVP_PKEY *parse_pem(const char *text, size_t length)
   return key;
 }
 
-static EVP_PKEY *take_key(const char *path, const char *text, size_t length, GError **error)
+static char *traditional_pem(EVP_PKEY *key)
 {
-  EVP_PKEY *key = parse_pem(text, length);
-  const char *fault = NULL;
-  if (!key)
-    fault = "this is no private key in PEM without a passphrase";
-  else if (!EVP_PKEY_is_a(key, "RSA"))
-    fault = "this is no RSA key";
-  else if (EVP_PKEY_get_bits(key) < DKIM_MIN_BITS || EVP_PKEY_get_bits(key) > DKIM_MAX_BITS)
-    fault = "a signing key has 2048 to 4096 bits";
-  if (!fault) return key;
-  EVP_PKEY_free(key);
-  input_error(path, fault, error);
-  return NULL;
+  char *text = NULL, *bytes;
+  BIO *bio = BIO_new(BIO_s_secmem());
+  if (bio && PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL) == 1) {
+    long length = BIO_get_mem_data(bio, &bytes);
+    text = g_strndup(bytes, (size_t)length);
+  }
+  BIO_free(bio);
+  return text;
 }
 
-static EVP_PKEY *read_key(const char *path, GError **error)
+static char *take_pem(const char *path, const char *text, size_t length, GError **error)
+{
+  char *pem = NULL;
+  EVP_PKEY *key = parse_pem(text, length);
+  if (!key)
+    input_error(path, "this is no private key in PEM without a passphrase", error);
+  else if (!EVP_PKEY_is_a(key, "RSA"))
+    input_error(path, "this is no RSA key", error);
+  else if (EVP_PKEY_get_bits(key) < DKIM_MIN_BITS || EVP_PKEY_get_bits(key) > DKIM_MAX_BITS)
+    input_error(path, "a signing key has 2048 to 4096 bits", error);
+  else if (!(pem = traditional_pem(key)))
+    input_error(path, "the crypto library does not write this key", error);
+  EVP_PKEY_free(key);
+  return pem;
+}
+
+static char *read_pem(const char *path, GError **error)
 {
   int fd = open_safe(path, error);
   if (fd < 0) return NULL;
-  char *text = g_malloc(MAX_FILE);
-  EVP_PKEY *key = NULL;
+  char *text = g_malloc(MAX_FILE), *pem = NULL;
   ssize_t length = read_some(fd, text, MAX_FILE);
   close(fd);
   if (length < 0)
@@ -194,10 +208,10 @@ static EVP_PKEY *read_key(const char *path, GError **error)
   else if (length == MAX_FILE)
     input_error(path, "too long for a key", error);
   else
-    key = take_key(path, text, (size_t)length, error);
+    pem = take_pem(path, text, (size_t)length, error);
   OPENSSL_cleanse(text, MAX_FILE);
   g_free(text);
-  return key;
+  return pem;
 }
 
 /* ---- folders ---- */
@@ -240,8 +254,8 @@ struct dkim_key *dkim_key_load(const char *folder, const char *domain, const cha
                 "%s has no key in %s; make one with `tidings dkim new %s'", domain, folder, domain);
   if (!found) return NULL;
   g_autofree char *path = g_strconcat(inner, "/", found, SUFFIX, NULL);
-  EVP_PKEY *pkey = read_key(path, error);
-  return pkey ? key_new(domain, found, pkey) : NULL;
+  char *pem = read_pem(path, error);
+  return pem ? key_new(domain, found, pem) : NULL;
 }
 
 static void key_release(void *key)
@@ -300,17 +314,6 @@ struct dkim_key *dkim_keys_find(const struct dkim_keys *keys, const char *domain
   return key;
 }
 
-bool dkim_keys_each(const struct dkim_keys *keys, bool (*fn)(const struct dkim_key *key, void *data),
-                    void *data)
-{
-  GHashTableIter iter;
-  void *key;
-  g_hash_table_iter_init(&iter, keys->by_domain);
-  while (g_hash_table_iter_next(&iter, NULL, &key))
-    if (!fn(key, data)) return false;
-  return true;
-}
-
 /* ---- making one ---- */
 
 static bool make_folder(const char *path, uid_t owner, GError **error)
@@ -362,22 +365,10 @@ static bool write_key(const char *path, const char *pem, uid_t owner, GError **e
   return good;
 }
 
-static char *write_pem(EVP_PKEY *key)
-{
-  char *text = NULL, *bytes;
-  BIO *bio = BIO_new(BIO_s_secmem());
-  if (bio && PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL) == 1) {
-    long length = BIO_get_mem_data(bio, &bytes);
-    text = g_strndup(bytes, (size_t)length);
-  }
-  BIO_free(bio);
-  return text;
-}
-
 static char *fresh_pem(int bits, GError **error)
 {
   EVP_PKEY *key = EVP_RSA_gen((unsigned)bits);
-  char *pem = key ? write_pem(key) : NULL;
+  char *pem = key ? traditional_pem(key) : NULL;
   EVP_PKEY_free(key);
   if (!pem) g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the crypto library made no key");
   return pem;
@@ -405,7 +396,9 @@ bool dkim_key_make(const char *folder, const char *domain, const char *selector,
 char *dkim_key_record(const struct dkim_key *key, GError **error)
 {
   unsigned char *der = NULL;
-  int length = i2d_PUBKEY(key->pkey, &der);
+  EVP_PKEY *parsed = parse_pem(key->pem, strlen(key->pem));
+  int length = parsed ? i2d_PUBKEY(parsed, &der) : -1;
+  EVP_PKEY_free(parsed);
   if (length <= 0) {
     g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the crypto library does not write the public key");
     return NULL;

@@ -27,13 +27,10 @@ size_t dkim_keys_count(const struct dkim_keys *keys);
 struct dkim_key *dkim_keys_find(const struct dkim_keys *keys, const char *domain);
 void dkim_key_unref(struct dkim_key *key);
 
-/* Calls FN with each key, in no order, until it gives false; whether none did. */
-bool dkim_keys_each(const struct dkim_keys *keys, bool (*fn)(const struct dkim_key *key, void *data),
-                    void *data);
-
-/* Borrowed. */
+/* Borrowed. The PEM text is a secret. */
 const char *dkim_key_domain(const struct dkim_key *key);
 const char *dkim_key_selector(const struct dkim_key *key);
+const char *dkim_key_pem(const struct dkim_key *key);
 
 /* Reads one file; as dkim_keys_load(), but a key that is missing is NOTFOUND.
  * SELECTOR NULL: the one that signs. */

@@ -1,38 +1,93 @@
-/* Signatures.
+/* Signatures by libopendkim.
  *
- * First what is not to be signed is refused, for the signature would be broken by
- * the next hop or be seen otherwise by some verifier. Then the body is hashed, the
- * field written with an empty b=, and the header with that field at its end signed.
- *
- * This is done here and not by libopendkim, which reads the private key from its
- * text for every signature: that costs more than the RSA operation itself, with a
- * DER key too. libopendkim checks us instead: see prove.c. */
+ * The time of a signature is a setting of its library handle, so each signature
+ * has a handle for itself: one of those that are free, or a new one. Only fields
+ * that are to be signed are handed over; libopendkim then signs all it has. What
+ * it would canonicalise in another way than other verifiers (bare CR, vertical
+ * tabs) is refused before. */
 
 #include "dkim/sign.h"
 
-#include <inttypes.h>
 #include <string.h>
 
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <opendkim/dkim.h>
 
 #include "base/error.h"
-#include "dkim/canon.h"
-#include "dkim/key.h"
 #include "mail/header.h"
+#include "mail/line.h"
 
-#define SIGNATURE "DKIM-Signature"
+enum { MAX_LINE = 998, MAX_FIELD = 64 << 10, MAX_FIELDS = 200 };
 
-enum { MAX_LINE = 998, MAX_FIELDS = 256, MAX_COLUMN = 75, MAX_SIGNATURE = DKIM_MAX_BITS / 8 };
+struct dkim_signer {
+  GMutex lock;
+  GPtrArray *idle; /* of DKIM_LIB * */
+};
 
 static const struct signed_field {
   const char *name;
   bool oversigned;
-} table[] = {
+} fields[] = {
 #define FIELD(name, oversigned) {name, oversigned},
 #include "dkim/signed.def"
 #undef FIELD
 };
+
+/* ---- handles ---- */
+
+static void handle_close(void *handle)
+{
+  dkim_close(handle);
+}
+
+struct dkim_signer *dkim_signer_new(void)
+{
+  struct dkim_signer *signer = g_new0(struct dkim_signer, 1);
+  g_mutex_init(&signer->lock);
+  signer->idle = g_ptr_array_new_with_free_func(handle_close);
+  return signer;
+}
+
+void dkim_signer_free(struct dkim_signer *signer)
+{
+  if (!signer) return;
+  g_ptr_array_unref(signer->idle);
+  g_mutex_clear(&signer->lock);
+  g_free(signer);
+}
+
+static DKIM_LIB *handle_new(void)
+{
+  const char *oversigned[G_N_ELEMENTS(fields) + 1] = {0};
+  size_t n = 0;
+  unsigned bits = DKIM_MIN_BITS;
+  for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
+    if (fields[i].oversigned) oversigned[n++] = fields[i].name;
+  const char **list = oversigned;
+  DKIM_LIB *handle = dkim_init(NULL, NULL);
+  if (!handle) return NULL;
+  if (dkim_options(handle, DKIM_OP_SETOPT, DKIM_OPTS_OVERSIGNHDRS, (void *)list, sizeof list) ==
+          DKIM_STAT_OK &&
+      dkim_options(handle, DKIM_OP_SETOPT, DKIM_OPTS_MINKEYBITS, &bits, sizeof bits) == DKIM_STAT_OK)
+    return handle;
+  dkim_close(handle);
+  return NULL;
+}
+
+static DKIM_LIB *handle_take(struct dkim_signer *signer)
+{
+  g_mutex_lock(&signer->lock);
+  guint n = signer->idle->len;
+  DKIM_LIB *handle = n > 0 ? g_ptr_array_steal_index(signer->idle, n - 1) : NULL;
+  g_mutex_unlock(&signer->lock);
+  return handle ? handle : handle_new();
+}
+
+static void handle_give_back(struct dkim_signer *signer, DKIM_LIB *handle)
+{
+  g_mutex_lock(&signer->lock);
+  g_ptr_array_add(signer->idle, handle);
+  g_mutex_unlock(&signer->lock);
+}
 
 /* ---- what may be signed ---- */
 
@@ -42,224 +97,110 @@ static bool refuse(GError **error, const char *what)
   return false;
 }
 
-/* Looks at lines in pieces: each LF ends a line and each CR stands before one; the
- * last line may lack its end. */
-struct lines {
-  size_t column;
-  bool cr; /* the piece before ended with one */
-  const char *fault;
-};
-
-static void look_at_line(struct lines *lines, const char *at, const char *last, bool ended)
+static bool check_lines(const char *bytes, size_t length, GError **error)
 {
-  const char *cr = memchr(at, '\r', (size_t)(last - at));
-  lines->column += (size_t)(last - at);
-  if (lines->column > MAX_LINE + 1)
-    lines->fault = "it has a line of more than 998 bytes";
-  else if ((lines->cr && (last > at || !ended)) || (cr && cr != last - 1) || (ended && !cr && !lines->cr))
-    lines->fault = "it has bare CR or LF";
-  lines->cr = cr && !ended;
-  if (ended) lines->column = 0;
-}
-
-static void lines_feed(struct lines *lines, const char *bytes, size_t length)
-{
-  const char *end = bytes + length;
-  if (length > 0 && memchr(bytes, '\0', length)) lines->fault = "it has NUL";
-  for (const char *at = bytes; at < end && !lines->fault;) {
-    const char *lf = memchr(at, '\n', (size_t)(end - at));
-    look_at_line(lines, at, lf ? lf : end, lf);
-    at = lf ? lf + 1 : end;
-  }
-}
-
-static bool lines_good(const struct lines *lines, GError **error)
-{
-  if (lines->fault) return refuse(error, lines->fault);
-  return !lines->cr || refuse(error, "it has bare CR or LF");
-}
-
-static bool check_header(const char *header, size_t length, GError **error)
-{
-  struct lines lines = {0};
-  lines_feed(&lines, header, length);
-  if (!lines_good(&lines, error)) return false;
-  /* Some take these for white space, RFC 6376 does not. */
-  if (memchr(header, '\v', length) || memchr(header, '\f', length))
-    return refuse(error, "its header has vertical tabs or form feeds");
-  g_autofree char *domain = dkim_from_domain(header, length);
-  return domain || refuse(error, "it has not one From field with one address");
-}
-
-/* ---- the body ---- */
-
-struct dkim_digest {
-  struct lines lines;
-  struct dkim_canon canon;
-  bool failed; /* the library did */
-};
-
-struct dkim_digest *dkim_digest_new(void)
-{
-  struct dkim_digest *digest = g_new0(struct dkim_digest, 1);
-  digest->canon.hash = EVP_MD_CTX_new();
-  digest->canon.held = g_string_new(NULL);
-  digest->failed = !digest->canon.hash || EVP_DigestInit_ex(digest->canon.hash, EVP_sha256(), NULL) != 1;
-  return digest;
-}
-
-void dkim_digest_feed(struct dkim_digest *digest, const char *body, size_t length)
-{
-  lines_feed(&digest->lines, body, length);
-  if (digest->lines.fault || digest->failed) return;
-  digest->failed = !dkim_canon_feed(&digest->canon, body, length);
-}
-
-void dkim_digest_free(struct dkim_digest *digest)
-{
-  if (!digest) return;
-  EVP_MD_CTX_free(digest->canon.hash);
-  g_string_free(digest->canon.held, TRUE);
-  g_free(digest);
-}
-
-/* ---- the header ---- */
-
-/* The fields that are signed, by their row in the table, in the order of the
- * message. */
-struct header {
-  const char *bytes;
-  struct mail_field fields[MAX_FIELDS];
-  size_t rows[MAX_FIELDS];
-  size_t count;
-};
-
-static size_t row_of(const char *bytes, const struct mail_field *field)
-{
-  size_t row = 0;
-  while (row < G_N_ELEMENTS(table) && !mail_field_is(bytes, field, table[row].name))
-    row++;
-  return row;
-}
-
-static bool header_read(struct header *header, const char *bytes, size_t length, GError **error)
-{
-  struct mail_header_iter iter;
-  struct mail_field field;
-  header->bytes = bytes;
-  header->count = 0;
-  mail_header_init(&iter, bytes, (struct mail_range){0, length});
-  while (mail_header_next(&iter, &field)) {
-    if (field.faults) return refuse(error, "its header has a line that not every reader takes for a field");
-    size_t row = row_of(bytes, &field);
-    if (row == G_N_ELEMENTS(table)) continue;
-    if (header->count == MAX_FIELDS) {
-      g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT, "its header has too many fields to be signed");
-      return false;
-    }
-    header->fields[header->count] = field;
-    header->rows[header->count++] = row;
-  }
+  unsigned facts = mail_line_facts(bytes, length);
+  if (facts & (MAIL_LINE_LF | MAIL_LINE_BARE_CR | MAIL_LINE_NUL))
+    return refuse(error, "it has bare CR or LF, or NUL");
+  if (mail_line_longest(bytes, length) > MAX_LINE)
+    return refuse(error, "it has a line of more than 998 bytes");
   return true;
 }
 
-/* Appends NAME to the list h=, which is folded before it grows too wide. */
-static void append_name(GString *value, const char *name, size_t *column, bool first)
+static bool check_message(const char *header, size_t header_length, const char *body, size_t body_length,
+                          GError **error)
 {
-  size_t length = strlen(name);
-  if (!first) g_string_append_c(value, ':');
-  if (*column + length + 1 > MAX_COLUMN) {
-    g_string_append(value, "\r\n\t ");
-    *column = 9;
-  }
-  g_string_append(value, name);
-  *column += length + 1;
+  if (!check_lines(header, header_length, error) || !check_lines(body, body_length, error)) return false;
+  /* libopendkim takes these for white space, RFC 6376 does not. */
+  if (memchr(header, '\v', header_length) || memchr(header, '\f', header_length))
+    return refuse(error, "its header has vertical tabs or form feeds");
+  g_autofree char *domain = dkim_from_domain(header, header_length);
+  return domain || refuse(error, "it has not one From field with one address");
 }
 
-/* Appends h= to VALUE and the fields that it names to DATA: of several of one name
- * the last one first (section 5.4.2). */
-static void append_fields(const struct header *header, GString *value, GString *data)
+static bool is_signed(const char *header, const struct mail_field *field)
 {
-  size_t column = 10;
-  bool first = true;
-  g_string_append(value, "\r\n\th=");
-  for (size_t row = 0; row < G_N_ELEMENTS(table); row++) {
-    for (size_t i = header->count; i-- > 0;) {
-      const struct mail_field *field = &header->fields[i];
-      if (header->rows[i] != row) continue;
-      append_name(value, table[row].name, &column, first);
-      first = false;
-      dkim_canon_field(data, header->bytes + field->name.start, field->name.end - field->name.start,
-                       header->bytes + field->value.start, field->value.end - field->value.start);
-      g_string_append(data, "\r\n");
-    }
-    if (!table[row].oversigned) continue;
-    append_name(value, table[row].name, &column, first);
-    first = false;
-  }
+  for (size_t i = 0; i < G_N_ELEMENTS(fields); i++)
+    if (mail_field_is(header, field, fields[i].name)) return true;
+  return false;
 }
 
 /* ---- signing ---- */
 
-static bool crypto_error(GError **error)
+static bool library_error(DKIM *dkim, const char *step, DKIM_STAT status, GError **error)
 {
-  g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_SYS, "the crypto library does not sign");
+  const char *detail = dkim ? dkim_geterror(dkim) : NULL;
+  enum tidings_error kind = status == DKIM_STAT_SYNTAX ? TIDINGS_ERROR_INPUT : TIDINGS_ERROR_SYS;
+  g_set_error(error, TIDINGS_ERROR, (int)kind, "libopendkim: %s: %s%s%s", step, dkim_getresultstr(status),
+              detail ? ": " : "", detail ? detail : "");
   return false;
 }
 
-static bool append_body_hash(GString *value, struct dkim_digest *digest)
+static bool feed_header(DKIM *dkim, const char *header, size_t length, GError **error)
 {
-  unsigned char bytes[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (digest->failed || !dkim_canon_finish(&digest->canon) ||
-      EVP_DigestFinal_ex(digest->canon.hash, bytes, &size) != 1)
-    return false;
-  g_autofree char *text = g_base64_encode(bytes, size);
-  g_string_append(value, text);
+  struct mail_header_iter iter;
+  struct mail_field field;
+  size_t n = 0;
+  mail_header_init(&iter, header, (struct mail_range){0, length});
+  while (mail_header_next(&iter, &field)) {
+    if (field.faults) return refuse(error, "its header has a line that not every reader takes for a field");
+    if (!is_signed(header, &field)) continue;
+    size_t size = field.value.end - field.whole.start;
+    if (size > MAX_FIELD || ++n > MAX_FIELDS) {
+      g_set_error(error, TIDINGS_ERROR, TIDINGS_ERROR_LIMIT, "its header is too large to be signed");
+      return false;
+    }
+    DKIM_STAT status = dkim_header(dkim, (u_char *)header + field.whole.start, size);
+    if (status != DKIM_STAT_OK) return library_error(dkim, "header", status, error);
+  }
+  DKIM_STAT status = dkim_eoh(dkim);
+  return status == DKIM_STAT_OK || library_error(dkim, "header", status, error);
+}
+
+static bool feed_body(DKIM *dkim, const char *body, size_t length, GError **error)
+{
+  DKIM_STAT status = length > 0 ? dkim_body(dkim, (u_char *)body, length) : DKIM_STAT_OK;
+  bool ended = length == 0 || body[length - 1] == '\n';
+  if (status == DKIM_STAT_OK && !ended) status = dkim_body(dkim, (u_char *)"\r\n", 2);
+  if (status == DKIM_STAT_OK) status = dkim_eom(dkim, NULL);
+  return status == DKIM_STAT_OK || library_error(dkim, "body", status, error);
+}
+
+static bool read_value(DKIM *dkim, GString *value, GError **error)
+{
+  u_char *text;
+  size_t length;
+  DKIM_STAT status = dkim_getsighdr_d(dkim, strlen(DKIM_SIGNHEADER ": "), &text, &length);
+  if (status != DKIM_STAT_OK) return library_error(dkim, "signature", status, error);
+  g_string_truncate(value, 0);
+  g_string_append_len(value, (const char *)text, (gssize)length);
   return true;
 }
 
-/* Appends the signature of DATA in base64, folded. */
-static bool append_signature(GString *value, const struct dkim_key *key, const GString *data)
+static bool sign_with(DKIM_LIB *handle, const struct dkim_key *key, const char *header, size_t header_length,
+                      const char *body, size_t body_length, int64_t now, GString *value, GError **error)
 {
-  unsigned char bytes[MAX_SIGNATURE];
-  size_t size = sizeof bytes;
-  EVP_MD_CTX *context = EVP_MD_CTX_new();
-  bool good = context && EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, dkim_key_pkey(key)) == 1 &&
-              EVP_DigestSign(context, bytes, &size, (const unsigned char *)data->str, data->len) == 1;
-  EVP_MD_CTX_free(context);
-  if (!good) return false;
-  g_autofree char *text = g_base64_encode(bytes, size);
-  size_t length = strlen(text), width = 64;
-  for (size_t at = 0; at < length; at += width)
-    g_string_append_printf(value, "%s%.*s", at > 0 ? "\r\n\t " : "", (int)MIN(width, length - at), text + at);
-  return true;
+  uint64_t seconds = (uint64_t)(now / G_USEC_PER_SEC);
+  DKIM_STAT status = dkim_options(handle, DKIM_OP_SETOPT, DKIM_OPTS_FIXEDTIME, &seconds, sizeof seconds);
+  if (status != DKIM_STAT_OK) return library_error(NULL, "time", status, error);
+  DKIM *dkim = dkim_sign(handle, (u_char *)"", NULL, (u_char *)dkim_key_pem(key),
+                         (u_char *)dkim_key_selector(key), (u_char *)dkim_key_domain(key), DKIM_CANON_RELAXED,
+                         DKIM_CANON_RELAXED, DKIM_SIGN_RSASHA256, -1, &status);
+  if (!dkim) return library_error(NULL, "start", status, error);
+  bool good = feed_header(dkim, header, header_length, error) && feed_body(dkim, body, body_length, error) &&
+              read_value(dkim, value, error);
+  dkim_free(dkim);
+  return good;
 }
 
-bool dkim_sign_digest(const struct dkim_key *key, const char *header, size_t header_length,
-                      struct dkim_digest *digest, int64_t now, GString *value, GError **error)
+bool dkim_signer_sign(struct dkim_signer *signer, const struct dkim_key *key, const char *header,
+                      size_t header_length, const char *body, size_t body_length, int64_t now, GString *value,
+                      GError **error)
 {
-  struct header fields;
-  g_autoptr(GString) data = g_string_sized_new(2048);
-  if (!check_header(header, header_length, error) || !lines_good(&digest->lines, error) ||
-      !header_read(&fields, header, header_length, error))
-    return false;
-  g_string_printf(value, "v=1; a=rsa-sha256; c=relaxed/relaxed; d=%s; s=%s;\r\n\tt=%" PRId64 "; bh=",
-                  dkim_key_domain(key), dkim_key_selector(key), now / G_USEC_PER_SEC);
-  if (!append_body_hash(value, digest)) return crypto_error(error);
-  g_string_append_c(value, ';');
-  append_fields(&fields, value, data);
-  g_string_append(value, ";\r\n\tb=");
-  dkim_canon_field(data, SIGNATURE, strlen(SIGNATURE), value->str, value->len);
-  return append_signature(value, key, data) || crypto_error(error);
-}
-
-bool dkim_sign_message(const struct dkim_key *key, const char *header, size_t header_length, const char *body,
-                       size_t body_length, int64_t now, GString *value, GError **error)
-{
-  struct dkim_digest *digest = dkim_digest_new();
-  dkim_digest_feed(digest, body, body_length);
-  bool good = dkim_sign_digest(key, header, header_length, digest, now, value, error);
-  dkim_digest_free(digest);
+  if (!check_message(header, header_length, body, body_length, error)) return false;
+  DKIM_LIB *handle = handle_take(signer);
+  if (!handle) return library_error(NULL, "start", DKIM_STAT_NORESOURCE, error);
+  bool good = sign_with(handle, key, header, header_length, body, body_length, now, value, error);
+  handle_give_back(signer, handle);
   return good;
 }

@@ -42,12 +42,13 @@ static size_t end_of_header(const char *message, size_t length, size_t *body)
 
 /* ---- signing ---- */
 
-static void sign(const struct dkim_key *key, int64_t now, const char *message, size_t length)
+static void sign(struct dkim_signer *signer, const struct dkim_key *key, int64_t now, const char *message,
+                 size_t length)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(GString) value = g_string_new(NULL);
   size_t body, end = end_of_header(message, length, &body);
-  if (!dkim_sign_message(key, message, end, message + body, length - body, now, value, &error)) {
+  if (!dkim_signer_sign(signer, key, message, end, message + body, length - body, now, value, &error)) {
     printf("- %s\n", error->message);
     return;
   }
@@ -63,11 +64,13 @@ static int sign_all(const char *folder, const char *domain, const char *now)
     fprintf(stderr, "%s\n", error->message);
     return 1;
   }
+  struct dkim_signer *signer = dkim_signer_new();
   size_t length;
   for (char *message; (message = read_message(&length)); g_free(message)) {
-    sign(key, g_ascii_strtoll(now, NULL, 10), message, length);
+    sign(signer, key, g_ascii_strtoll(now, NULL, 10), message, length);
     fflush(stdout);
   }
+  dkim_signer_free(signer);
   dkim_key_unref(key);
   return 0;
 }

@@ -9,7 +9,6 @@
 
 #include "base/error.h"
 #include "dkim/keys.h"
-#include "dkim/sign.h"
 #include "tests/unit/db/scratch.h"
 
 #define ED25519                                                                                              \
@@ -146,16 +145,6 @@ static void test_refused(void **state)
   assert_int_equal(unlink(file), 0);
 }
 
-static void test_prove(void **state)
-{
-  (void)state;
-  g_autoptr(GError) error = NULL;
-  struct dkim_keys *keys = dkim_keys_load(dir, NULL);
-  assert_true(dkim_keys_count(keys) > 0);
-  if (!dkim_keys_prove(keys, &error)) fail_msg("%s", error->message);
-  dkim_keys_free(keys);
-}
-
 static void test_bits(void **state)
 {
   (void)state;
@@ -200,10 +189,10 @@ static int tear_down(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_domain),     cmocka_unit_test(test_make_and_load),
-      cmocka_unit_test(test_rotation),   cmocka_unit_test(test_no_folder),
-      cmocka_unit_test(test_bits),       cmocka_unit_test(test_prove),
-      cmocka_unit_test(test_other_user), cmocka_unit_test(test_refused),
+      cmocka_unit_test(test_domain),   cmocka_unit_test(test_make_and_load),
+      cmocka_unit_test(test_rotation), cmocka_unit_test(test_no_folder),
+      cmocka_unit_test(test_bits),     cmocka_unit_test(test_other_user),
+      cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }

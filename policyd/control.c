@@ -93,9 +93,7 @@ static json_t *run_writing(const struct command *command, struct request *reques
     return ok;
   }
   json_decref(ok);
-  store_rollback(policyd->store);
-  publish_forget(policyd->publish);
-  timers_reload(policyd->timers);
+  policyd_undo(policyd);
   return NULL;
 }
 

@@ -91,8 +91,7 @@ static int64_t answer_of_mail(struct walk *walk, const struct flow_question *que
   return at ? at : FLOW_NEVER;
 }
 
-/* EVENT's data as the workflow language sees it; borrows from DATA. */
-static struct flow_event seen(enum event_kind kind, int64_t at, json_t *data)
+struct flow_event engine_view(enum event_kind kind, int64_t at, const json_t *data)
 {
   return (struct flow_event){
       .kind = kind,
@@ -119,7 +118,7 @@ static int64_t answer_of_timeline(struct walk *walk, const struct flow_question 
       after = row->id;
       if (row->kind != question->pattern.kind || row->at < question->from) continue;
       json_t *data = row->data ? json_loads(row->data, 0, NULL) : NULL;
-      struct flow_event event = seen(row->kind, row->at, data);
+      struct flow_event event = engine_view(row->kind, row->at, data);
       bool matches = flow_event_matches(&question->pattern, &event);
       json_decref(data);
       if (matches) return row->at;

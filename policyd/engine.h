@@ -9,6 +9,9 @@
  * here stands in the transaction of whoever calls, so an event and its effects
  * are one. */
 
+/* An event as the workflow language sees it; borrows from DATA, its JSON. */
+struct flow_event engine_view(enum event_kind kind, int64_t at, const json_t *data);
+
 /* EVENT, which is in the store already, happened to CONTACT (0: nobody we know).
  * Moves on what waits for it and starts what it triggers. CAUSE (an object, may
  * be NULL) is kept for the messages. */

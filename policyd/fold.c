@@ -64,16 +64,7 @@ static const char *text_of(const struct folding *f, const char *key)
 
 static struct flow_event as_flow_event(const struct folding *f)
 {
-  return (struct flow_event){
-      .kind = f->event->kind,
-      .at = f->event->at,
-      .name = text_of(f, "name"),
-      .list = text_of(f, "list"),
-      .sender = text_of(f, "from"),
-      .subject = text_of(f, "subject"),
-      .properties = json_object_get(f->data, "properties"),
-      .of_workflow = json_object_get(f->data, "journey") != NULL,
-  };
+  return engine_view(f->event->kind, f->event->at, f->data);
 }
 
 static bool add_event(const struct folding *f, int64_t contact, int verdict, const char *reason,
@@ -504,9 +495,7 @@ static bool fold_batch(struct fold *fold, struct source *source, const struct jo
          store_set_position(policyd->store, source->producer, position->segment, position->seq, error) &&
          store_commit(policyd->store, error);
   if (!fine) {
-    store_rollback(policyd->store);
-    publish_forget(policyd->publish);
-    timers_reload(policyd->timers);
+    policyd_undo(policyd);
     return false;
   }
   bool left = position->segment > source->position.segment;

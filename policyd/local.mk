@@ -1,7 +1,7 @@
 # All of policyd but main(), for the program and for the tests and benches that
 # look inside.
 noinst_LIBRARIES += policyd/libpolicyd.a
-policyd_libpolicyd_a_SOURCES = policyd/serve.c policyd/serve.h policyd/policyd.h \
+policyd_libpolicyd_a_SOURCES = policyd/serve.c policyd/serve.h policyd/policyd.c policyd/policyd.h \
   policyd/fold.c policyd/fold.h policyd/engine.c policyd/engine.h \
   policyd/timers.c policyd/timers.h policyd/sender.c policyd/sender.h \
   policyd/copies.c policyd/copies.h \

@@ -48,3 +48,7 @@ static inline int64_t policyd_now(const struct policyd *policyd)
 {
   return clock_now(policyd->clock);
 }
+
+/* Rolls back the transaction, and what it left in memory: changes of the
+ * directory that were to go out, and the plans of the heap. */
+void policyd_undo(struct policyd *policyd);

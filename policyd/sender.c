@@ -377,9 +377,7 @@ static bool undo(struct sender *sender)
 {
   struct policyd *policyd = sender->policyd;
   g_array_set_size(sender->ended, 0);
-  store_rollback(policyd->store);
-  publish_forget(policyd->publish);
-  timers_reload(policyd->timers);
+  policyd_undo(policyd);
   return false;
 }
 

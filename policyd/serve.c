@@ -61,9 +61,7 @@ static bool move_due(struct policyd *policyd, bool *more, GError **error)
     if (fine && found) fine = engine_due(policyd, &due, error);
   }
   if (!fine || !store_commit(policyd->store, error)) {
-    store_rollback(policyd->store);
-    publish_forget(policyd->publish);
-    timers_reload(policyd->timers);
+    policyd_undo(policyd);
     return false;
   }
   *more = found;

@@ -34,7 +34,7 @@ struct event {
  *   suppressed    {"address","list","reason"}
  *   subscribed    {"list","address","source"}
  *   custom        {"name","address","properties":{…}}
- *   sent, failed  {"journey","step","visit","send","reply"}; of a copy {"copy":true,"reply"}
+ *   sent, failed  {"journey","step","visit","reply"}; of a copy {"copy":true,"reply"}
  *   spooled       {"from","to","qid" (of the mail that was split),"copies":n}  */
 
 /* The name of KIND ("mail", "open", …) and back; NULL, and false, if unknown. Static. */
